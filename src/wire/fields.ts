@@ -1,0 +1,203 @@
+/**
+ * Header fields of one message as offsets into one byte buffer: what every HTTP codec reads into and writes from.
+ * No strings are made on the way through. Edits before writing: `remove` a field, and pass `HeaderLine`s to add.
+ *
+ * Ownership: the codec that filled it lends it until the sink returns. `copy()` to keep.
+ * Names are lower-case when the field came from HTTP/2, as written when from HTTP/1; compare through `id` or `nameIs`.
+ */
+export class Fields {
+  /** Names and values live here. */
+  bytes: Uint8Array = EMPTY;
+  count = 0;
+  /** `STRIDE` numbers per field: id, nameStart, nameEnd, valueStart, valueEnd. Grows by doubling. */
+  at: Int32Array = new Int32Array(STRIDE * 32);
+  /** HPACK's own: the table entry a field was decoded from, or null. Opaque to everyone else. */
+  entries: (object | null)[] = [];
+
+  clear(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.count = 0;
+  }
+
+  push(
+    id: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    entry: object | null,
+  ): void {
+    let offset = this.count * STRIDE;
+    if (offset === this.at.length) this.#grow();
+    const at = this.at;
+    at[offset++] = id;
+    at[offset++] = nameStart;
+    at[offset++] = nameEnd;
+    at[offset++] = valueStart;
+    at[offset] = valueEnd;
+    this.entries[this.count++] = entry;
+  }
+
+  id(index: number): number {
+    return this.at[index * STRIDE];
+  }
+
+  /** Leaves the field out of what writers write. The others keep their positions. */
+  remove(index: number): void {
+    this.at[index * STRIDE] = REMOVED;
+  }
+
+  /** Position of the first field with this known id, or -1. */
+  find(id: number): number {
+    const at = this.at;
+    for (let index = 0, offset = 0; index < this.count; index++, offset += STRIDE) if (at[offset] === id) return index;
+    return -1;
+  }
+
+  /** Compares ASCII case-insensitively with a lower-case name. */
+  nameIs(index: number, lowerName: string): boolean {
+    const start = this.at[index * STRIDE + 1];
+    if (this.at[index * STRIDE + 2] - start !== lowerName.length) return false;
+    for (let i = 0; i < lowerName.length; i++) {
+      let byte = this.bytes[start + i];
+      if (byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
+      if (byte !== lowerName.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /** The name as text, lower-cased. Not for the hot path. */
+  name(index: number): string {
+    const offset = index * STRIDE;
+    return latin1(this.bytes, this.at[offset + 1], this.at[offset + 2]).toLowerCase();
+  }
+
+  /** The value as text (one character per byte). */
+  value(index: number): string {
+    const offset = index * STRIDE;
+    return latin1(this.bytes, this.at[offset + 3], this.at[offset + 4]);
+  }
+
+  /** The first value of a field by lower-case name, or undefined. Not for the hot path. */
+  get(lowerName: string): string | undefined {
+    for (let index = 0; index < this.count; index++) {
+      if (this.id(index) !== REMOVED && this.nameIs(index, lowerName)) return this.value(index);
+    }
+    return undefined;
+  }
+
+  /** A copy that owns its bytes, for whoever must wait. Table entries are kept: they are immutable. */
+  copy(): Fields {
+    const kept = new Fields();
+    kept.bytes = this.bytes.slice();
+    kept.count = this.count;
+    kept.at = this.at.slice();
+    kept.entries = this.entries.slice(0, this.count);
+    return kept;
+  }
+
+  #grow(): void {
+    const wider = new Int32Array(this.at.length * 2);
+    wider.set(this.at);
+    this.at = wider;
+  }
+}
+
+export const STRIDE = 5;
+const EMPTY = new Uint8Array(0);
+
+/** A field that is there but is not to be written. */
+export const REMOVED = -1;
+/** A name that is none of `KNOWN`. */
+export const UNKNOWN = 0;
+
+/** Names that some part of the proxy acts on, by id. HTTP/2 pseudo-fields never appear in `Fields`; heads carry them. */
+export const KNOWN = [
+  "",
+  "host",
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "upgrade",
+  "keep-alive",
+  "proxy-connection",
+  "expect",
+  "content-type",
+  "grpc-status",
+  "grpc-message",
+  "date",
+  "server",
+  "user-agent",
+  "accept",
+  "http2-settings",
+  "retry-after",
+  "location",
+  "forwarded",
+  "l5d-orig-proto",
+  "l5d-client-id",
+  "l5d-dst-canonical",
+  "l5d-dst-override",
+  "l5d-require-id",
+  "l5d-proxy-error",
+  "l5d-proxy-connection",
+  "l5d-retry-http",
+  "l5d-retry-grpc",
+  "l5d-retry-limit",
+  "l5d-retry-timeout",
+  "l5d-timeout",
+  "l5d-request-timeout",
+  "l5d-response-timeout",
+  "grpc-timeout",
+  "traceparent",
+] as const;
+
+const ID_BY_NAME = new Map<string, number>(KNOWN.map((name, id) => [name, id]));
+
+/** The id of a known lower-case name. */
+export function knownId(lowerName: (typeof KNOWN)[number]): number {
+  return ID_BY_NAME.get(lowerName)!;
+}
+
+/** The id of any lower-case name; `UNKNOWN` when it is none of ours. */
+export function idOf(lowerName: string): number {
+  return ID_BY_NAME.get(lowerName) ?? UNKNOWN;
+}
+
+/** A field that the proxy adds, encoded once for both protocols. `http1` is `name: value CRLF`; `hpack` a literal without indexing. */
+export class HeaderLine {
+  readonly name: string;
+  readonly value: string;
+  readonly http1: Uint8Array;
+  readonly hpack: Uint8Array;
+
+  constructor(lowerName: string, value: string) {
+    this.name = lowerName;
+    this.value = value;
+    this.http1 = Buffer.from(`${lowerName}: ${value}\r\n`, "latin1");
+    this.hpack = hpackLiteral(lowerName, value);
+  }
+}
+
+/** RFC 7541 §6.2.2: literal without indexing, new name, no Huffman. */
+function hpackLiteral(name: string, value: string): Uint8Array {
+  return Buffer.concat([Buffer.from([0]), hpackText(name), hpackText(value)]);
+}
+
+function hpackText(text: string): Uint8Array {
+  const bytes = Buffer.from(text, "latin1");
+  const prefix: number[] = [];
+  if (bytes.length < 127) prefix.push(bytes.length);
+  else {
+    prefix.push(127);
+    let rest = bytes.length - 127;
+    for (; rest >= 128; rest >>= 7) prefix.push((rest & 127) | 128);
+    prefix.push(rest);
+  }
+  return Buffer.concat([Buffer.from(prefix), bytes]);
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.prototype.latin1Slice.call(bytes, start, end);
+}

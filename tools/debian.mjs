@@ -1,0 +1,152 @@
+// Debian packages that the playground, the tests and the benchmark use, unpacked into the clone and never installed.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fail, run, say, toolsDir } from "./toolchain.mjs";
+
+/** Package groups. `provides` are the commands the group is there for: when all are on PATH, nothing is fetched. */
+const GROUPS = {
+  playground: {
+    provides: ["iptables", "iptables-restore", "ip6tables-restore"],
+    packages: [
+      "iptables",
+      "libxtables12",
+      "libip4tc2",
+      "libip6tc2",
+      "libnetfilter-conntrack3",
+      "libnfnetlink0",
+      "libnftnl11",
+      "libmnl0",
+    ],
+  },
+  capture: { provides: ["tcpdump"], packages: ["tcpdump", "libpcap0.8"] },
+  bench: {
+    provides: ["nginx", "haproxy", "nghttpx", "h2load", "wrk"],
+    packages: [
+      "nginx",
+      "haproxy",
+      "nghttp2-proxy",
+      "nghttp2-client",
+      "wrk",
+      "liblua5.3-0",
+      "libopentracing-c-wrapper0",
+      "libopentracing1",
+      "libluajit-5.1-2",
+      "libluajit-5.1-common",
+      "libev4",
+      "libc-ares2",
+      "libjansson4",
+      "libnghttp2-14",
+      "libxml2",
+      "libslang2",
+      "libicu72",
+      "libpcre2-8-0",
+      "libevent-2.1-7",
+    ],
+  },
+};
+
+const home = join(toolsDir, "debian");
+
+/** Environment additions with which the unpacked commands find themselves and their libraries. */
+export function debianEnv(env = process.env) {
+  const prefix = ["usr/sbin", "usr/bin", "sbin", "bin"].map((dir) => join(home, dir));
+  const systemBins = ["/usr/local/sbin", "/usr/sbin", "/sbin"]; // an ordinary user's PATH often lacks these
+  return {
+    ...env,
+    PATH: [...(env.PATH ?? "/usr/bin:/bin").split(delimiter), ...systemBins, ...prefix].join(delimiter),
+    ...(existsSync(home)
+      ? {
+          LINKERD_TS_LIBRARY_PATH: libraryDirs().join(":"),
+          ...(existsSync(xtablesDir()) ? { XTABLES_LIBDIR: xtablesDir() } : {}),
+        }
+      : {}),
+  };
+}
+
+function multiarch() {
+  return process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
+}
+
+function libraryDirs() {
+  return [join(home, "usr/lib", multiarch()), join(home, "lib", multiarch())];
+}
+
+function xtablesDir() {
+  return join(home, "usr/lib", multiarch(), "xtables");
+}
+
+/** Makes the commands of a group available; returns nothing, or fails with the packages to install by hand. */
+export function ensureDebian(groupName) {
+  const group = GROUPS[groupName];
+  const stamp = join(home, `.${groupName}`);
+  if (existsSync(stamp) || group.provides.every(onPath)) return;
+  const hint = `Install these yourself: ${group.provides.join(", ")} (on Debian and Ubuntu: apt-get install ${group.packages[0]})`;
+  if (!onPath("apt-get") || !onPath("dpkg-deb"))
+    fail(`This machine has no apt, so ${group.provides.join(", ")} cannot be fetched. ${hint}`);
+  say(`Fetching Debian packages for ${groupName} ...`);
+  const debs = join(home, "debs");
+  mkdirSync(debs, { recursive: true });
+  const wanted = group.packages.filter((name) => name === group.packages[0] || !isInstalled(name));
+  let got = spawnSync("apt-get", ["download", "-q", ...wanted], { cwd: debs, encoding: "utf8" });
+  if (got.status !== 0) got = downloadWithOwnLists(debs, wanted);
+  if (got.status !== 0) fail(`Cannot download ${wanted.join(" ")}:\n${got.stdout}${got.stderr}\n${hint}`);
+  for (const deb of readdirSync(debs)) run("dpkg-deb", ["-x", join(debs, deb), home], `unpack ${deb}`);
+  rmSync(debs, { recursive: true });
+  wrapPrograms();
+  writeFileSync(stamp, `${wanted.join("\n")}\n`);
+}
+
+/** A machine whose package lists were never fetched, or an ordinary user: apt keeps its state in the clone. */
+function downloadWithOwnLists(cwd, packages) {
+  const state = join(home, "apt");
+  for (const dir of ["lists/partial", "cache/archives/partial"]) mkdirSync(join(state, dir), { recursive: true });
+  const options = [
+    "-o",
+    `Dir::State::Lists=${state}/lists`,
+    "-o",
+    `Dir::Cache=${state}/cache`,
+    "-o",
+    "APT::Sandbox::User=",
+  ];
+  const updated = spawnSync("apt-get", [...options, "-q", "update"], { cwd, encoding: "utf8" });
+  if (updated.status !== 0) return updated;
+  return spawnSync("apt-get", [...options, "download", "-q", ...packages], { cwd, encoding: "utf8" });
+}
+
+/** iptables' many names are links through /etc/alternatives on a real install; here they point at the nft program. */
+function wrapPrograms() {
+  const sbin = join(home, "usr/sbin");
+  if (!existsSync(join(sbin, "xtables-nft-multi"))) return;
+  for (const name of [
+    "iptables",
+    "iptables-restore",
+    "iptables-save",
+    "ip6tables",
+    "ip6tables-restore",
+    "ip6tables-save",
+  ]) {
+    const link = join(sbin, name);
+    rmSync(link, { force: true });
+    symlinkSync("xtables-nft-multi", link);
+  }
+}
+
+function onPath(command) {
+  const dirs = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return dirs.some((dir) => existsSync(join(dir, command)));
+}
+
+function isInstalled(name) {
+  const asked = spawnSync("dpkg-query", ["-W", "-f", "${Status}", name], { encoding: "utf8" });
+  return asked.status === 0 && asked.stdout.includes("install ok installed");
+}
+
+/** True when the machine's os-release says Debian or a relative; used for hints only. */
+export function isDebianLike() {
+  try {
+    return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync("/etc/os-release", "utf8"));
+  } catch {
+    return false; // no os-release: certainly not one of them
+  }
+}
