@@ -138,7 +138,7 @@ function onPath(command) {
 }
 
 function isInstalled(name) {
-  const asked = spawnSync("dpkg-query", ["-W", "-f", "${Status}", name], { encoding: "utf8" });
+  const asked = spawnSync("dpkg-query", ["-W", "-f", "$" + "{Status}", name], { encoding: "utf8" });
   return asked.status === 0 && asked.stdout.includes("install ok installed");
 }
 
