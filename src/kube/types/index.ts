@@ -8,6 +8,7 @@
 export * from "./builtin.ts";
 export * from "./builtin-resources.ts";
 export * from "./gateway.ts";
+export * from "./label-expression.ts";
 export * from "./mesh.ts";
 export * from "./mesh-resources.ts";
 export * from "./object.ts";
