@@ -1,0 +1,70 @@
+/** Documents are checked against the tree they describe. */
+import { expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const root = dirname(import.meta.dir);
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+test("every file that the README and the architecture name exists", () => {
+  const missing: string[] = [];
+  for (const document of ["README.md", "docs/architecture.md"]) {
+    for (const [, path] of read(document).matchAll(/`((?:bin|src|test|bench|docs|examples|tools)\/[\w./-]*)`/g)) {
+      if (!existsSync(join(root, path))) missing.push(`${document}: ${path}`);
+    }
+  }
+  expect(missing).toEqual([]);
+});
+
+test("every npm command that the README names is there", () => {
+  const scripts = Object.keys(JSON.parse(read("package.json")).scripts);
+  const named = [
+    ...read("README.md").matchAll(/npm (?:run )?(demo|test:long|test|bench|build|ok|fix|generate)\b/g),
+  ].map((match) => match[1]);
+  expect(named.filter((name) => !scripts.includes(name))).toEqual([]);
+});
+
+test("every decision is numbered and answers a question", () => {
+  const files = readdirSync(join(root, "docs/decisions")).sort();
+  expect(files.filter((file) => !/^\d{4}-[a-z0-9-]+\.md$/.test(file))).toEqual([]);
+});
+
+test("every dependency has its reason in the decisions", () => {
+  const { dependencies, devDependencies } = JSON.parse(read("package.json"));
+  const reasons = readdirSync(join(root, "docs/decisions"))
+    .map((file) => read(`docs/decisions/${file}`))
+    .join("\n");
+  const unexplained = Object.keys({ ...dependencies, ...devDependencies }).filter(
+    (name) => !reasons.includes(`\`${name}\``),
+  );
+  expect(unexplained).toEqual([]);
+});
+
+test("dependencies are pinned", () => {
+  const { dependencies, devDependencies } = JSON.parse(read("package.json"));
+  const loose = Object.entries({ ...dependencies, ...devDependencies }).filter(
+    ([, version]) => !/^\d/.test(version as string),
+  );
+  expect(loose).toEqual([]);
+});
+
+test("no file holds a download address of a package registry", () => {
+  const files = Bun.spawnSync(["git", "ls-files", "-z"], { cwd: root }).stdout.toString().split("\0").filter(Boolean);
+  const pattern = new RegExp(["registry", "npmjs", "org"].join("\\."));
+  expect(files.filter((file) => existsSync(join(root, file)) && pattern.test(read(file)))).toEqual([]);
+});
+
+test("generated contracts are those of the .proto files", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "linkerd-ts-gen-"));
+  try {
+    const done = Bun.spawnSync(["bun", "tools/generate.ts", scratch], { cwd: root, stdout: "pipe", stderr: "pipe" });
+    expect(done.exitCode).toBe(0);
+    const compared = Bun.spawnSync(["diff", "-r", join(scratch, "src/contracts/gen"), "src/contracts/gen"], {
+      cwd: root,
+    });
+    expect(compared.stdout.toString()).toBe("");
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+});
