@@ -9,7 +9,12 @@ export interface ResourceName {
   readonly others: readonly string[];
 }
 
-function named(canonical: string, short: string, plural = `${canonical}s`, others: readonly string[] = []): ResourceName {
+function named(
+  canonical: string,
+  short: string,
+  plural = `${canonical}s`,
+  others: readonly string[] = [],
+): ResourceName {
   return { canonical, plural, short, others };
 }
 
@@ -49,7 +54,8 @@ export function canonicalKind(word: string): string | undefined {
   const lower = word.toLowerCase();
   if (lower === "all") return "all";
   const found = RESOURCE_NAMES.find(
-    ({ canonical, plural, short, others }) => lower === canonical || lower === plural || lower === short || others.includes(lower),
+    ({ canonical, plural, short, others }) =>
+      lower === canonical || lower === plural || lower === short || others.includes(lower),
   );
   return found?.canonical;
 }

@@ -45,7 +45,8 @@ export class Ownership {
 }
 
 function ownerOf(object: KubeObject): { kind: string; name: string } | undefined {
-  const owner = object.metadata.ownerReferences?.find(({ controller }) => controller) ?? object.metadata.ownerReferences?.[0];
+  const owner =
+    object.metadata.ownerReferences?.find(({ controller }) => controller) ?? object.metadata.ownerReferences?.[0];
   return owner && { kind: owner.kind.toLowerCase(), name: owner.name };
 }
 
@@ -62,7 +63,10 @@ export function scrapeLabels(pod: Pod): Record<string, string> {
   for (const [name, value] of Object.entries(pod.metadata.labels ?? {})) {
     const bare = name.startsWith("linkerd.io/") ? name.slice("linkerd.io/".length) : name;
     if (bare === "proxy-job") labels.k8s_job = value;
-    else labels[(bare.startsWith("proxy-") && bare !== name ? bare.slice("proxy-".length) : bare).replace(/[^a-zA-Z0-9_]/g, "_")] = value;
+    else
+      labels[
+        (bare.startsWith("proxy-") && bare !== name ? bare.slice("proxy-".length) : bare).replace(/[^a-zA-Z0-9_]/g, "_")
+      ] = value;
   }
   return { ...labels, namespace: pod.metadata.namespace!, pod: pod.metadata.name! };
 }

@@ -25,7 +25,9 @@ export async function edges(request: EdgesRequest, { cluster, source }: StatCont
   const kind = kindOf(request.selector?.resource?.type);
   if (kind === "service" || kind === "all") throw new RequestError(`Resource type is not supported: ${kind}`);
   if (request.selector?.resource?.name) {
-    throw new RequestError(`Edges cannot be returned for a specific resource name; remove ${request.selector.resource.name} from query`);
+    throw new RequestError(
+      `Edges cannot be returned for a specific resource name; remove ${request.selector.resource.name} from query`,
+    );
   }
   const label = kindLabel(kind);
   const matchers = [equal("direction", "outbound"), equal("peer", "dst"), present(label), present(`dst_${label}`)];
@@ -35,7 +37,9 @@ export async function edges(request: EdgesRequest, { cluster, source }: StatCont
     source.increase({ metric: "tcp_open_total", matchers }, RECENT_MS, by),
   ]);
   const namespace = request.selector?.resource?.namespace ?? "";
-  const identities = new Map(cluster.pods().map((pod) => [`${pod.metadata.namespace}/${pod.metadata.name}`, clientIdentity(pod)]));
+  const identities = new Map(
+    cluster.pods().map((pod) => [`${pod.metadata.namespace}/${pod.metadata.name}`, clientIdentity(pod)]),
+  );
   return dedupe(
     [...open, ...opened]
       .filter(({ value }) => value > 0)
@@ -60,7 +64,10 @@ function clientIdentity(pod: Pod): string {
   const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
   const env = containers.find(({ name }) => name === "linkerd-proxy")?.env ?? [];
   const template = env.find(({ name }) => name === "LINKERD2_PROXY_IDENTITY_LOCAL_NAME")?.value ?? "";
-  const known: Record<string, string> = { _pod_sa: pod.spec?.serviceAccountName ?? "default", _pod_ns: pod.metadata.namespace ?? "" };
+  const known: Record<string, string> = {
+    _pod_sa: pod.spec?.serviceAccountName ?? "default",
+    _pod_ns: pod.metadata.namespace ?? "",
+  };
   return template.replace(/\$\((\w+)\)/g, (whole, name: string) => {
     return known[name] ?? env.find((one) => one.name === name)?.value ?? whole;
   });

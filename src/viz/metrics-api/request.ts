@@ -9,7 +9,10 @@ export class RequestError extends Error {
 /** A kind as sent, made canonical. */
 export function kindOf(type: string | undefined): string {
   const kind = canonicalKind(type ?? "");
-  if (!kind) throw new RequestError(`Cannot tell the resource type "${type ?? ""}": wanted a kind like deployment, pod or namespace`);
+  if (!kind)
+    throw new RequestError(
+      `Cannot tell the resource type "${type ?? ""}": wanted a kind like deployment, pod or namespace`,
+    );
   return kind;
 }
 

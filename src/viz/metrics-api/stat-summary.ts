@@ -82,7 +82,9 @@ function namesOf(kind: string, request: StatSummaryRequest, cluster: Cluster): {
   return cluster
     .objects(kind)
     .filter(({ metadata }) => wanted.name === "" || metadata.name === wanted.name)
-    .filter(({ metadata }) => kind === "namespace" || wanted.namespace === "" || metadata.namespace === wanted.namespace)
+    .filter(
+      ({ metadata }) => kind === "namespace" || wanted.namespace === "" || metadata.namespace === wanted.namespace,
+    )
     .filter(({ metadata }) => selects(metadata.labels ?? {}))
     .filter((object) => kind !== "pod" || !isOver(object as Pod))
     .map(({ metadata }) => ({ namespace: metadata.namespace ?? "", name: metadata.name ?? "" }))
