@@ -1,6 +1,6 @@
 // Debian packages that the playground, the tests and the benchmark use, unpacked into the clone and never installed.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fail, run, say, toolsDir } from "./toolchain.mjs";
 
@@ -34,6 +34,8 @@ const GROUPS = {
       "libluajit-5.1-2",
       "libluajit-5.1-common",
       "libev4",
+      "libjemalloc2",
+      "nghttp2-server",
       "libc-ares2",
       "libjansson4",
       "libnghttp2-14",
@@ -47,33 +49,12 @@ const GROUPS = {
 };
 
 const home = join(toolsDir, "debian");
+const wrapped = join(home, "wrapped");
 
-/** Environment additions with which the unpacked commands find themselves and their libraries. */
+/** The environment with the unpacked commands on PATH, after the machine's own. */
 export function debianEnv(env = process.env) {
-  const prefix = ["usr/sbin", "usr/bin", "sbin", "bin"].map((dir) => join(home, dir));
   const systemBins = ["/usr/local/sbin", "/usr/sbin", "/sbin"]; // an ordinary user's PATH often lacks these
-  return {
-    ...env,
-    PATH: [...(env.PATH ?? "/usr/bin:/bin").split(delimiter), ...systemBins, ...prefix].join(delimiter),
-    ...(existsSync(home)
-      ? {
-          LINKERD_TS_LIBRARY_PATH: libraryDirs().join(":"),
-          ...(existsSync(xtablesDir()) ? { XTABLES_LIBDIR: xtablesDir() } : {}),
-        }
-      : {}),
-  };
-}
-
-function multiarch() {
-  return process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
-}
-
-function libraryDirs() {
-  return [join(home, "usr/lib", multiarch()), join(home, "lib", multiarch())];
-}
-
-function xtablesDir() {
-  return join(home, "usr/lib", multiarch(), "xtables");
+  return { ...env, PATH: [...(env.PATH ?? "/usr/bin:/bin").split(delimiter), ...systemBins, wrapped].join(delimiter) };
 }
 
 /** Makes the commands of a group available; returns nothing, or fails with the packages to install by hand. */
@@ -114,10 +95,17 @@ function downloadWithOwnLists(cwd, packages) {
   return spawnSync("apt-get", [...options, "download", "-q", ...packages], { cwd, encoding: "utf8" });
 }
 
-/** iptables' many names are links through /etc/alternatives on a real install; here they point at the nft program. */
+/**
+ * Each unpacked program gets a wrapper that shows it its own libraries, so that PATH is all a caller needs.
+ * iptables' many names are links through /etc/alternatives on a real install; here they run the nft program.
+ */
 function wrapPrograms() {
-  const sbin = join(home, "usr/sbin");
-  if (!existsSync(join(sbin, "xtables-nft-multi"))) return;
+  mkdirSync(wrapped, { recursive: true });
+  for (const dir of ["usr/sbin", "usr/bin", "sbin", "bin"]) {
+    if (!existsSync(join(home, dir))) continue;
+    for (const name of readdirSync(join(home, dir))) wrap(name, `$home/${dir}/${name}`);
+  }
+  if (!existsSync(join(home, "usr/sbin/xtables-nft-multi"))) return;
   for (const name of [
     "iptables",
     "iptables-restore",
@@ -126,10 +114,24 @@ function wrapPrograms() {
     "ip6tables-restore",
     "ip6tables-save",
   ]) {
-    const link = join(sbin, name);
-    rmSync(link, { force: true });
-    symlinkSync("xtables-nft-multi", link);
+    wrap(name, `$home/usr/sbin/xtables-nft-multi ${name}`);
   }
+}
+
+function wrap(name, command) {
+  const libraries = ["usr/lib", "lib"].map((dir) => `$home/${dir}/${multiarch()}`).join(":");
+  const script = [
+    "#!/bin/sh",
+    'home=$(cd "$(dirname "$0")/.." && pwd)',
+    `export LD_LIBRARY_PATH="${libraries}" XTABLES_LIBDIR="$home/usr/lib/${multiarch()}/xtables"`,
+    `exec ${command} "$@"`,
+    "",
+  ];
+  writeFileSync(join(wrapped, name), script.join("\n"), { mode: 0o755 });
+}
+
+function multiarch() {
+  return process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
 }
 
 function onPath(command) {
