@@ -61,7 +61,10 @@ class Dial {
       if (this.#options.keepAliveMs) setKeepAlive(socket, this.#options.keepAliveMs);
       if (this.#options.userTimeoutMs) setUserTimeout(socket, this.#options.userTimeoutMs);
     });
-    if (fd < 0) return queueMicrotask(() => this.#fail("refused", errnoName(errno)));
+    if (fd < 0) {
+      queueMicrotask(() => this.#fail("refused", errnoName(errno)));
+      return;
+    }
     this.#fd = fd;
     const connecting = Bun.connect<TcpTransport>({
       fd,
@@ -82,7 +85,10 @@ class Dial {
     const transport = new TcpTransport(socket, this.#options.address, null);
     socket.data = transport;
     this.#transport = transport;
-    if (this.#isDone) return transport.terminate();
+    if (this.#isDone) {
+      transport.terminate();
+      return;
+    }
     const closed = (cause: string | undefined) => this.#fail(kindOf(cause), cause ?? "ECONNREFUSED");
     transport.handler = { data() {}, end() {}, closed, drain: () => this.#writable() };
     if (this.#options.tls) transport.onHandshake = (failure, peer) => this.#handshakeDone(failure, peer);
@@ -95,9 +101,9 @@ class Dial {
 
   #handshakeDone(failure: string | undefined, peer: TlsPeer): void {
     const expectedId = this.#options.tls!.expectedId;
-    if (failure === undefined && peer.names.includes(expectedId)) return this.#succeed();
     const found = peer.names.length > 0 ? peer.names.join(", ") : "no name";
-    this.#fail("tls", failure ?? `the server is "${found}", wanted "${expectedId}"`);
+    if (failure === undefined && peer.names.includes(expectedId)) this.#succeed();
+    else this.#fail("tls", failure ?? `the server is "${found}", wanted "${expectedId}"`);
   }
 
   #succeed(): void {

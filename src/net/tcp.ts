@@ -121,8 +121,10 @@ export class TcpTransport implements Transport {
     const peer = this.#readPeer();
     const isPresented = peer.names.length > 0 || this.#hasCertificate();
     const isTrusted = (this.#socket as unknown as { authorized: boolean }).authorized;
-    if (!isComplete) return done(codeOf(failure) ?? "handshake failed", NO_PEER);
-    if (isPresented && !isTrusted) return done(codeOf(failure) ?? "untrusted certificate", NO_PEER);
+    if (!isComplete || (isPresented && !isTrusted)) {
+      done(codeOf(failure) ?? "untrusted certificate", NO_PEER);
+      return;
+    }
     this.peer = peer;
     done(undefined, peer);
   }

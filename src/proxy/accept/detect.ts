@@ -1,0 +1,127 @@
+import type { Clock, Timer } from "#lib/clock";
+import type { TcpTransport } from "#net/tcp";
+import type { HeldClient } from "./held-client.ts";
+import { type FirstBytes, httpVersionOf, isHttp2Settings } from "./http-version.ts";
+
+/** A connection to the server that was made before it was known what the client speaks. */
+export interface EarlyServer {
+  readonly transport: TcpTransport;
+  /** What the server has said so far. */
+  readonly chunks: readonly Uint8Array[];
+  readonly hasEnded: boolean;
+}
+
+export interface DetectOptions {
+  readonly client: HeldClient;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /**
+   * Dials the server as for opaque traffic, when the client stays silent; null where that could slip past a rule.
+   * `connected` may come later; the returned `cancel` stops it.
+   */
+  readonly dialEarly: ((connected: (transport: TcpTransport) => void) => { cancel(): void }) | null;
+  readonly decided: (kind: FirstBytes, early: EarlyServer | null) => void;
+}
+
+/** A client that speaks first does so within a round trip. One that is silent this long may be waiting for its server. */
+export const SILENCE_MS = 50;
+
+/**
+ * Finds out what a client speaks from its first bytes. A client that says nothing waits for its server to begin, so
+ * after a moment's silence the server is dialled, and its first bytes decide: an HTTP/2 SETTINGS frame leaves the
+ * question to the client, anything else makes the connection opaque.
+ *
+ *   waiting --client speaks--> decided
+ *      |                          ^
+ *      +--silence--> early dial --+-- server speaks, client speaks, or time is up
+ */
+export class Detection {
+  readonly #options: DetectOptions;
+  #silence: Timer | null = null;
+  #deadline: Timer | null = null;
+  #dial: { cancel(): void } | null = null;
+  #early: TcpTransport | null = null;
+  #earlyChunks: Uint8Array[] = [];
+  #earlyEnded = false;
+  #isDecided = false;
+
+  constructor(options: DetectOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { client, clock, timeoutMs, dialEarly } = this.#options;
+    client.onGone(() => this.#abandon());
+    client.onSpeak(() => this.#clientSpoke());
+    if (this.#isDecided) return;
+    if (dialEarly) this.#silence = clock.schedule(SILENCE_MS, () => this.#dialEarly());
+    this.#deadline = clock.schedule(timeoutMs, () => this.#decide("other"));
+  }
+
+  #clientSpoke(): void {
+    const kind = this.#options.client.hasSpoken ? httpVersionOf(this.#options.client.first) : "other";
+    if (kind !== "other") this.#dropEarly();
+    this.#decide(kind);
+  }
+
+  #dialEarly(): void {
+    this.#dial = this.#options.dialEarly!((transport) => this.#earlyConnected(transport));
+  }
+
+  #earlyConnected(transport: TcpTransport): void {
+    this.#dial = null;
+    this.#early = transport;
+    transport.handler = {
+      data: (chunk) => this.#serverSpoke(chunk),
+      drain() {},
+      end: () => {
+        this.#earlyEnded = true;
+        this.#decide("other");
+      },
+      closed: () => this.#dropEarly(),
+    };
+  }
+
+  #serverSpoke(chunk: Uint8Array): void {
+    this.#early!.pause();
+    if (isHttp2Settings(chunk)) {
+      this.#dropEarly(); // the client is to speak HTTP/2; its request takes the full way
+      return;
+    }
+    this.#earlyChunks.push(chunk);
+    this.#decide("other");
+  }
+
+  #dropEarly(): void {
+    this.#dial?.cancel();
+    this.#dial = null;
+    const early = this.#early;
+    this.#early = null;
+    this.#earlyChunks = [];
+    early?.terminate();
+  }
+
+  #abandon(): void {
+    this.#finish();
+    this.#dropEarly();
+  }
+
+  #decide(kind: FirstBytes): void {
+    if (this.#isDecided) return;
+    this.#finish();
+    const transport = this.#early;
+    if (!transport) {
+      this.#dropEarly(); // a dial still under way; the opaque path dials anew and reports failures
+      this.#options.decided(kind, null);
+      return;
+    }
+    this.#early = null;
+    this.#options.decided(kind, { transport, chunks: this.#earlyChunks, hasEnded: this.#earlyEnded });
+  }
+
+  #finish(): void {
+    this.#isDecided = true;
+    this.#silence?.cancel();
+    this.#deadline?.cancel();
+  }
+}

@@ -1,0 +1,59 @@
+import { Backoff, type BackoffOptions } from "#lib/backoff";
+import type { Random } from "#lib/random";
+
+/** When one endpoint is taken out of the choice for failing, and when it is tried again. */
+export interface Breaker {
+  /** May a request be sent now? In recovery one probe passes at a time. */
+  isOpen(nowMs: number): boolean;
+  /** A request was sent. */
+  started(nowMs: number): void;
+  succeeded(): void;
+  failed(nowMs: number): void;
+}
+
+/** Never trips. */
+export const NO_BREAKER: Breaker = { isOpen: () => true, started() {}, succeeded() {}, failed() {} };
+
+/**
+ * Trips after `maxFailures` failures in a row; after a backoff one probe is let through, whose success closes the case
+ * and whose failure waits longer.
+ *
+ *   closed --maxFailures--> waiting --backoff--> probing --success--> closed
+ *                              ^--------------------failure--'
+ */
+export class ConsecutiveFailures implements Breaker {
+  readonly #maxFailures: number;
+  readonly #backoff: Backoff;
+  #failures = 0;
+  #waitUntilMs = -1; // -1: closed
+  #isProbing = false;
+
+  constructor(maxFailures: number, backoff: BackoffOptions, random: Random) {
+    this.#maxFailures = maxFailures;
+    this.#backoff = new Backoff(backoff, random);
+  }
+
+  isOpen(nowMs: number): boolean {
+    return this.#waitUntilMs < 0 || (!this.#isProbing && nowMs >= this.#waitUntilMs);
+  }
+
+  started(nowMs: number): void {
+    if (this.#waitUntilMs >= 0 && nowMs >= this.#waitUntilMs) this.#isProbing = true;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    if (this.#waitUntilMs < 0 || !this.#isProbing) return;
+    this.#waitUntilMs = -1;
+    this.#isProbing = false;
+    this.#backoff.reset();
+  }
+
+  failed(nowMs: number): void {
+    this.#failures++;
+    if (this.#waitUntilMs >= 0 && !this.#isProbing) return; // an old request ending late says nothing new
+    if (this.#waitUntilMs < 0 && (this.#maxFailures === 0 || this.#failures < this.#maxFailures)) return;
+    this.#isProbing = false;
+    this.#waitUntilMs = nowMs + this.#backoff.nextMs();
+  }
+}
