@@ -103,7 +103,7 @@ function wrapPrograms() {
   mkdirSync(wrapped, { recursive: true });
   for (const dir of ["usr/sbin", "usr/bin", "sbin", "bin"]) {
     if (!existsSync(join(home, dir))) continue;
-    for (const name of readdirSync(join(home, dir))) wrap(name, `$home/${dir}/${name}`);
+    for (const name of readdirSync(join(home, dir))) wrap(name, `"$home/${dir}/${name}"`);
   }
   if (!existsSync(join(home, "usr/sbin/xtables-nft-multi"))) return;
   for (const name of [
@@ -114,7 +114,7 @@ function wrapPrograms() {
     "ip6tables-restore",
     "ip6tables-save",
   ]) {
-    wrap(name, `$home/usr/sbin/xtables-nft-multi ${name}`);
+    wrap(name, `"$home/usr/sbin/xtables-nft-multi" ${name}`);
   }
 }
 
