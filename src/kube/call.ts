@@ -1,6 +1,6 @@
 import type { Clock } from "#lib/clock";
 import { ApiError } from "./api-error.ts";
-import { type Cluster, tlsOptions } from "./cluster.ts";
+import { type Cluster, credentialHeaders, tlsOptions } from "./cluster.ts";
 
 export interface CallOptions {
   readonly method?: string;
@@ -50,7 +50,7 @@ export async function callForText(cluster: Cluster, clock: Clock, path: string, 
 async function send(cluster: Cluster, path: string, options: CallOptions, signal: AbortSignal): Promise<Response> {
   const credentials = await cluster.credentials();
   const headers: Record<string, string> = { accept: options.accept ?? "application/json", "user-agent": "linkerd-ts" };
-  if (credentials.authorization) headers["authorization"] = credentials.authorization;
+  Object.assign(headers, credentialHeaders(credentials));
   const init: BunFetchRequestInit & { timeout?: boolean } = {
     method: options.method ?? "GET",
     headers,

@@ -4,6 +4,17 @@ export interface Credentials {
   readonly authorization?: string | undefined;
   /** A client certificate and its key, PEM. */
   readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
+  /** Act as someone else, where the caller may; one group, since a repeated header cannot be sent here. */
+  readonly impersonate?: { readonly user: string; readonly group?: string | undefined } | undefined;
+}
+
+/** The headers that say who is calling. */
+export function credentialHeaders({ authorization, impersonate }: Credentials): Record<string, string> {
+  return {
+    ...(authorization ? { authorization } : {}),
+    ...(impersonate ? { "impersonate-user": impersonate.user } : {}),
+    ...(impersonate?.group ? { "impersonate-group": impersonate.group } : {}),
+  };
 }
 
 /** How to reach one API server, and as whom. */

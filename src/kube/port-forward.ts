@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { systemClock } from "#lib/clock";
 import { type LoopbackListener, listenLoopback } from "#net/loopback-listener";
 import { ApiError } from "./api-error.ts";
-import { type Cluster, tlsOptions } from "./cluster.ts";
+import { type Cluster, credentialHeaders, tlsOptions } from "./cluster.ts";
 import { PODS } from "./types/builtin-resources.ts";
 import { resourcePath } from "./types/resource-type.ts";
 
@@ -60,8 +60,7 @@ class Tunnel {
     const credentials = await this.#cluster.credentials();
     const { namespace, pod, port } = this.#options;
     const path = resourcePath(PODS, { namespace, name: pod, subresource: "portforward" });
-    const headers: Record<string, string> = {};
-    if (credentials.authorization) headers["authorization"] = credentials.authorization;
+    const headers = credentialHeaders(credentials);
     const websocket = new WebSocket(`${this.#cluster.server.replace(/^http/, "ws")}${path}?ports=${port}`, {
       protocols: [SUBPROTOCOL],
       headers,
