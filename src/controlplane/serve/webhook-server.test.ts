@@ -35,7 +35,7 @@ const review = (request: Record<string, unknown>, apiVersion = "admission.k8s.io
 test("a patch travels as base64, in the version that was asked in", async () => {
   const patch = [{ op: "add", path: "/metadata/annotations", value: { note: "ü" } }];
   const { post } = await start(() => ({ isAllowed: true, patch, warnings: ["mind"] }));
-  const answer = await (await post(review({ uid: "u1" }, "admission.k8s.io/v1beta1"))).json();
+  const answer = (await (await post(review({ uid: "u1" }, "admission.k8s.io/v1beta1"))).json()) as object;
   expect(answer).toEqual({
     apiVersion: "admission.k8s.io/v1beta1",
     kind: "AdmissionReview",
@@ -51,7 +51,7 @@ test("a patch travels as base64, in the version that was asked in", async () => 
 
 test("a refusal carries its reason", async () => {
   const { post } = await start(() => ({ isAllowed: false, message: "no", code: 400 }));
-  const { response } = (await (await post(review({ uid: "u2" }))).json()) as Answer;
+  const { response } = (await (await post(review({ uid: "u2" }))).json()) as { response: object };
   expect(response).toEqual({ uid: "u2", allowed: false, status: { status: "Failure", message: "no", code: 400 } });
 });
 

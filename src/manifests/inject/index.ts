@@ -6,6 +6,8 @@
  * Reading order: workload.ts (what is there), decision.ts (whether), annotations.ts and overrides.ts (how), owner.ts
  * (whose), inject.ts (the patch), proxy-env.ts, containers.ts, volumes.ts (its parts), uninject.ts, report.ts.
  */
+
+export { type DeepPartial, defaultValues, mergeValues, type Values } from "../values.ts";
 export * from "./annotations.ts";
 export * from "./containers.ts";
 export { type Decision, decide, explain, hasSidecar, SKIP_REASONS, type SkipReason } from "./decision.ts";
