@@ -36,6 +36,7 @@ const GROUPS = {
       "libev4",
       "libjemalloc2",
       "nghttp2-server",
+      "libnginx-mod-stream",
       "libc-ares2",
       "libjansson4",
       "libnghttp2-14",

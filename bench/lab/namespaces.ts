@@ -1,0 +1,53 @@
+/**
+ * Two hosts made of network namespaces, joined by one link, inside a network and mount namespace of the benchmark's own,
+ * so that nothing of the machine's network is touched and everything vanishes with the process.
+ */
+export const CLIENT_IP = "10.9.0.1";
+export const SERVER_IP = "10.9.0.2";
+export type Host = "client" | "server";
+
+/** Starts this program again inside fresh namespaces, as root there; returns its exit code, or undefined inside. */
+export async function enterLab(): Promise<number | undefined> {
+  if (process.env.LINKERD_TS_BENCH_LAB === "inside") return undefined;
+  const user = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user", "--map-auto"];
+  const child = Bun.spawn(
+    [
+      "unshare",
+      ...user,
+      "--net",
+      "--mount",
+      "--propagation",
+      "private",
+      "--",
+      process.execPath,
+      ...process.argv.slice(1),
+    ],
+    { stdio: ["inherit", "inherit", "inherit"], env: { ...process.env, LINKERD_TS_BENCH_LAB: "inside" } },
+  );
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  return await child.exited;
+}
+
+/** Makes the two hosts. Call once, inside the lab. */
+export function makeHosts(): void {
+  sh(`
+    mkdir -p /run/netns && mount -t tmpfs lab /run/netns
+    ip link set lo up
+    ip netns add client && ip netns add server
+    ip link add lab-client netns client type veth peer name lab-server netns server
+    ip -n client addr add ${CLIENT_IP}/24 dev lab-client && ip -n client link set lab-client up && ip -n client link set lo up
+    ip -n server addr add ${SERVER_IP}/24 dev lab-server && ip -n server link set lab-server up && ip -n server link set lo up
+  `);
+}
+
+export function sh(script: string): string {
+  const done = Bun.spawnSync(["sh", "-ec", script], { stdout: "pipe", stderr: "pipe" });
+  if (done.exitCode !== 0)
+    throw new Error(`Cannot prepare the benchmark's network:\n${done.stderr.toString()}\nin: ${script}`);
+  return done.stdout.toString();
+}
+
+/** The command as it runs on a host. */
+export function on(host: Host, command: readonly string[]): string[] {
+  return ["ip", "netns", "exec", host, ...command];
+}
