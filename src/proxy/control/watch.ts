@@ -1,0 +1,150 @@
+import { Backoff, type BackoffOptions } from "#lib/backoff";
+import type { Clock, Timer } from "#lib/clock";
+import type { Random } from "#lib/random";
+import {
+  GRPC_DEADLINE_EXCEEDED,
+  GRPC_FAILED_PRECONDITION,
+  GRPC_INVALID_ARGUMENT,
+  GRPC_NOT_FOUND,
+  GRPC_OK,
+  GRPC_UNIMPLEMENTED,
+  type GrpcChannel,
+  type GrpcStatus,
+} from "./channel.ts";
+
+export interface StreamLimits {
+  readonly initialMs: number | undefined;
+  readonly idleMs: number | undefined;
+  readonly lifetimeMs: number | undefined;
+}
+
+/** What every watch needs. */
+export interface WatchDeps {
+  readonly channel: GrpcChannel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly backoff: BackoffOptions;
+  readonly limits: StreamLimits;
+}
+
+export interface WatchOptions<T> {
+  readonly path: string;
+  readonly request: Uint8Array;
+  readonly decode: (bytes: Uint8Array) => T;
+  readonly message: (value: T, isFirstOfStream: boolean) => void;
+  /** The server knows no such thing (NOT_FOUND, UNIMPLEMENTED). Asked again unless `endsWhenMissing`. */
+  readonly missing?: () => void;
+  readonly endsWhenMissing?: boolean;
+  /** The request can never be answered (INVALID_ARGUMENT, FAILED_PRECONDITION): nothing more comes. */
+  readonly refused?: (status: GrpcStatus) => void;
+}
+
+/**
+ * One server stream kept alive: reopened with growing delays when it ends, whatever the reason, until `stop`.
+ * The server sends its full state first on each opening; in between, what was last heard stays true for the listener.
+ */
+export class Watch<T> {
+  readonly #deps: WatchDeps;
+  readonly #options: WatchOptions<T>;
+  readonly #backoff: Backoff;
+  #call: { cancel(): void } | null = null;
+  #retry: Timer | null = null;
+  #limit: Timer | null = null;
+  #lifetime: Timer | null = null;
+  #hasMessage = false;
+  #isStopped = false;
+  #heardAtMs = -1;
+
+  constructor(deps: WatchDeps, options: WatchOptions<T>) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#backoff = new Backoff(deps.backoff, deps.random);
+  }
+
+  /** True while a stream is open that has delivered something. */
+  get isConnected(): boolean {
+    return this.#call !== null && this.#hasMessage;
+  }
+
+  /** Monotonic instant of the last message; -1 before the first. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
+  }
+
+  start(): void {
+    if (this.#isStopped) return;
+    const { limits, clock, channel } = this.#deps;
+    this.#hasMessage = false;
+    let isOver = false;
+    const call = channel.call(this.#options.path, this.#options.request, {
+      message: (bytes) => {
+        if (!isOver) this.#received(bytes);
+      },
+      closed: (status) => {
+        if (isOver) return;
+        isOver = true;
+        this.#ended(status);
+      },
+    });
+    if (isOver) return;
+    this.#call = {
+      cancel() {
+        isOver = true;
+        call.cancel();
+      },
+    };
+    this.#limitTo(limits.initialMs ?? limits.idleMs);
+    if (limits.lifetimeMs !== undefined)
+      this.#lifetime = clock.schedule(limits.lifetimeMs, () => this.#expire(GRPC_OK));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#clear();
+  }
+
+  #received(bytes: Uint8Array): void {
+    const isFirst = !this.#hasMessage;
+    this.#hasMessage = true;
+    this.#heardAtMs = this.#deps.clock.monotonicMs();
+    this.#backoff.reset();
+    this.#limitTo(this.#deps.limits.idleMs);
+    this.#options.message(this.#options.decode(bytes), isFirst);
+  }
+
+  #ended(status: GrpcStatus): void {
+    this.#clear();
+    if (this.#isStopped) return;
+    if (status.code === GRPC_INVALID_ARGUMENT || status.code === GRPC_FAILED_PRECONDITION) {
+      this.#isStopped = true;
+      this.#options.refused?.(status);
+      return;
+    }
+    if (status.code === GRPC_NOT_FOUND || status.code === GRPC_UNIMPLEMENTED) {
+      this.#heardAtMs = this.#deps.clock.monotonicMs();
+      if (this.#options.endsWhenMissing) this.#isStopped = true;
+      this.#options.missing?.();
+    }
+    if (!this.#isStopped) this.#retry = this.#deps.clock.schedule(this.#backoff.nextMs(), () => this.start());
+  }
+
+  #limitTo(afterMs: number | undefined): void {
+    this.#limit?.cancel();
+    this.#limit =
+      afterMs === undefined ? null : this.#deps.clock.schedule(afterMs, () => this.#expire(GRPC_DEADLINE_EXCEEDED));
+  }
+
+  #expire(code: number): void {
+    this.#call?.cancel();
+    this.#ended({ code, message: "stream limit reached" });
+  }
+
+  #clear(): void {
+    const call = this.#call;
+    this.#call = null;
+    this.#limit?.cancel();
+    this.#lifetime?.cancel();
+    this.#retry?.cancel();
+    call?.cancel();
+  }
+}
