@@ -1,0 +1,19 @@
+/**
+ * HTTP/2 (RFC 9113) connections of both roles without I/O, timers or logging: frames, streams, both flow-control
+ * windows, limits against every known flood. No server push, no priorities, no extended CONNECT.
+ * Read: connection.ts (reading and rules), sender.ts (writing and windows), stream.ts (states), head.ts (what makes a
+ * message malformed), then frame-reader.ts, frame.ts, settings.ts, budget.ts, error-code.ts.
+ */
+export { type BudgetLimit, CHEAP_FRAMES, RESETS } from "./budget.ts";
+export { Http2Connection, type Http2Owner } from "./connection.ts";
+export * from "./error-code.ts";
+export { CLIENT_PREFACE } from "./frame.ts";
+export { DEFAULT_HTTP2_SETTINGS, type Http2Settings } from "./settings.ts";
+export {
+  CONNECTION_LOST,
+  Http2Stream,
+  NEVER_PROCESSED,
+  RESET_BY_PEER,
+  RESET_BY_RULE,
+  type StreamOwner,
+} from "./stream.ts";

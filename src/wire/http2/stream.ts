@@ -1,0 +1,185 @@
+import type { Fields, HeaderLine } from "#fields";
+import type { ResponseHead } from "#message";
+import { OutputBuffer } from "#output";
+import type { Http2Connection } from "./connection.ts";
+
+/**
+ * RFC 9113 §5.1 as two bits: who has ended its half. Idle streams are only ids, reserved ones do not exist (no push).
+ *
+ *              OPEN
+ *    END_STREAM sent │ END_STREAM came
+ *   HALF_CLOSED_LOCAL  HALF_CLOSED_REMOTE
+ *              └── CLOSED ──┘   (or RST_STREAM from anywhere)
+ */
+export const OPEN = 0;
+export const HALF_CLOSED_LOCAL = 1;
+export const HALF_CLOSED_REMOTE = 2;
+export const CLOSED = 3;
+
+/** Why a stream ended before its time. */
+export const RESET_BY_PEER = 0;
+/** We reset it because of what the peer sent. */
+export const RESET_BY_RULE = 1;
+/** The peer's GOAWAY says that it never saw the stream. */
+export const NEVER_PROCESSED = 2;
+/** The connection broke under it. */
+export const CONNECTION_LOST = 3;
+
+/** What a stream tells whoever uses it. Views and fields are lent until the call returns. */
+export interface StreamOwner {
+  /** Client role: a 1xx or the final head. */
+  head(head: ResponseHead): void;
+  /** False: no more until `stream.resume()`. */
+  data(bytes: Uint8Array, from: number, to: number): boolean;
+  ended(trailers: Fields | null): void;
+  /** The last call, unless both halves had ended. `code` is RFC 9113 §7's. */
+  reset(code: number, origin: number): void;
+  /** `send` takes bytes again. */
+  writable(): void;
+}
+
+/**
+ * One request and its response on a connection. Holds at most its receive window of unread bytes, and unsent bytes up
+ * to `maxQueuedBytes` plus one chunk of its producer.
+ */
+export class Http2Stream {
+  readonly id: number;
+  readonly connection: Http2Connection;
+  owner: StreamOwner | null = null;
+  state = OPEN;
+  /** What we may still send. */
+  sendWindow: number;
+  /** What the peer may still send. */
+  receiveWindow: number;
+  /** The window that credit restores; grows once. */
+  windowTarget: number;
+  /** Read and not yet given back as credit. */
+  unreturned = 0;
+  /** Announced bytes still to come; -1 when not announced. */
+  remainingLength = -1;
+  /** The response to it has no body: a HEAD request. */
+  isHeadRequest = false;
+  /** A final response head was sent or came. */
+  hasResponse = false;
+  isPaused = false;
+  /** It was reset: whatever still comes is dropped. */
+  isDiscarded = false;
+  /** The sender keeps it in its waiting list. */
+  isWaiting = false;
+  /** The producer was told to stop. */
+  isBlocked = false;
+  sendQueue: OutputBuffer | null = null;
+  /** The end follows the queued bytes. */
+  endWaits = false;
+  trailersToSend: Fields | null = null;
+  trailersVersion = 0;
+  receiveQueue: OutputBuffer | null = null;
+  /** The end was read but stands behind the queue or a pause. */
+  endRead = false;
+  trailersRead: Fields | null = null;
+
+  constructor(id: number, connection: Http2Connection, sendWindow: number, receiveWindow: number) {
+    this.id = id;
+    this.connection = connection;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
+    this.windowTarget = receiveWindow;
+  }
+
+  /** Bytes that wait for the peer's window. */
+  get queuedToSend(): number {
+    return this.sendQueue === null ? 0 : this.sendQueue.size;
+  }
+
+  /** Bytes read and not taken. */
+  get queuedToRead(): number {
+    return this.receiveQueue === null ? 0 : this.receiveQueue.size;
+  }
+
+  get isLocalEnded(): boolean {
+    return this.endWaits || (this.state & HALF_CLOSED_LOCAL) !== 0;
+  }
+
+  /** Server role: a 1xx or the final head. */
+  respond(head: ResponseHead, added: readonly HeaderLine[]): void {
+    this.connection.sender.response(this, head, added);
+  }
+
+  /** Body bytes [from, to). False: stop until `writable`. */
+  send(bytes: Uint8Array, from: number, to: number): boolean {
+    return this.connection.sender.body(this, bytes, from, to);
+  }
+
+  /** Ends our half; `version` says from which protocol the trailers are. */
+  end(trailers: Fields | null, version: number): void {
+    this.connection.sender.end(this, trailers, version);
+  }
+
+  /** Ends both halves with RST_STREAM. The owner hears nothing more. */
+  reset(code: number): void {
+    this.connection.resetStream(this, code);
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  /** Hands over what waited, then lets new bytes through. */
+  resume(): void {
+    this.isPaused = false;
+    const queue = this.receiveQueue;
+    if (queue !== null && queue.size > 0) this.#handOver(queue);
+    if (!this.isPaused && this.endRead) this.#finishReading();
+  }
+
+  /** Bytes came from the peer. */
+  deliver(bytes: Uint8Array, from: number, to: number): void {
+    if (this.isPaused || this.owner === null) {
+      // The window bounds the queue: the peer gets no credit for what stands in it.
+      this.receiveQueue ??= new OutputBuffer(this.connection.maxUnreadBytes);
+      this.receiveQueue.appendRange(bytes, from, to);
+      return;
+    }
+    if (!this.owner.data(bytes, from, to)) this.isPaused = true;
+    this.connection.returnCredit(this, to - from);
+  }
+
+  /** The peer ended its half. The fields are lent. */
+  deliverEnd(trailers: Fields | null): void {
+    if (this.isDiscarded) return;
+    if (!this.isPaused && this.owner !== null && this.queuedToRead === 0) this.owner.ended(trailers);
+    else {
+      this.endRead = true;
+      this.trailersRead = trailers === null ? null : trailers.copy();
+    }
+  }
+
+  /** Nothing more goes either way; gives back the connection's credit for what nobody will read. */
+  discard(): void {
+    const unread = this.queuedToRead;
+    this.isDiscarded = true;
+    this.receiveQueue = null;
+    this.sendQueue = null;
+    this.endRead = false;
+    this.endWaits = false;
+    this.trailersToSend = null;
+    this.owner = null;
+    if (unread > 0) this.connection.returnCredit(this, unread);
+  }
+
+  #handOver(queue: OutputBuffer): void {
+    const count = queue.size;
+    const { bytes, start, end } = queue;
+    this.receiveQueue = null; // what comes during the call waits behind: `isPaused` decides afterwards
+    const isWanted = this.owner === null || this.owner.data(bytes, start, end);
+    if (!isWanted) this.isPaused = true;
+    this.connection.returnCredit(this, count);
+  }
+
+  #finishReading(): void {
+    const trailers = this.trailersRead;
+    this.endRead = false;
+    this.trailersRead = null;
+    this.owner?.ended(trailers);
+  }
+}
