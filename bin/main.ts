@@ -10,11 +10,10 @@ const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "network-init": () => import("./network-init.ts"),
   "network-validator": () => import("./network-validator.ts"),
   playground: () => import("./playground.ts"),
+  "viz metrics-api": () => import("./metrics-api.ts"),
 };
 
-const [word = "", ...rest] = process.argv.slice(2);
-const load = programs[word];
-const code = load
-  ? await (await load()).main(rest)
-  : await (await import("./cli.ts")).main([word, ...rest].filter(Boolean));
-process.exitCode = code;
+const words = process.argv.slice(2);
+const wordCount = [2, 1].find((count) => words.slice(0, count).join(" ") in programs) ?? 0;
+const load = programs[words.slice(0, wordCount).join(" ")] ?? (() => import("./cli.ts"));
+process.exitCode = await (await load()).main(words.slice(wordCount));

@@ -1,6 +1,6 @@
 import type { Pod } from "#kube/types";
 import type { Edge, EdgesRequest } from "#proto/viz";
-import { kindLabel } from "../resource-names.ts";
+import { kindLabel } from "./kind-label.ts";
 import { kindOf, RequestError } from "./request.ts";
 import { equal, present, type Sample } from "./source.ts";
 import type { StatContext } from "./stat-summary.ts";

@@ -1,5 +1,5 @@
+import { canonicalKind } from "#contracts/resource-kinds";
 import { parseDuration } from "#lib/duration";
-import { canonicalKind } from "../resource-names.ts";
 
 /** A request that cannot be answered as asked: the caller's mistake, told in the response. */
 export class RequestError extends Error {

@@ -1,7 +1,8 @@
+import { ALL_KINDS } from "#contracts/resource-kinds";
 import { type Pod, parseSelector } from "#kube/types";
 import type { BasicStats, Resource, StatSummaryRequest, StatTable, StatTable_PodGroup_Row, TcpStats } from "#proto/viz";
-import { ALL_KINDS, kindLabel } from "../resource-names.ts";
 import { type Cluster, isMeshed, Ownership } from "./cluster.ts";
+import { kindLabel } from "./kind-label.ts";
 import { kindOf, RequestError, windowOf } from "./request.ts";
 import { equal, type Matcher, type MetricsSource, present, type Sample } from "./source.ts";
 
