@@ -1,0 +1,125 @@
+/** Packets as tcpdump sees them in some process's network namespace, and what TLS says in them. */
+import { readTlsHandshake, type TlsHandshake } from "./tls-handshake.ts";
+
+export interface Segment {
+  readonly source: string; // ip:port
+  readonly target: string;
+  readonly sequence: number;
+  readonly payload: Uint8Array;
+}
+
+/** Captures TCP in the network namespace of a process until stopped. */
+export class Capture {
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  readonly #bytes: Promise<ArrayBuffer>;
+
+  private constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">) {
+    this.#child = child;
+    this.#bytes = new Response(child.stdout).arrayBuffer();
+  }
+
+  /** Resolves when packets are being captured. `enter` is the command that enters the namespace, like `nsenter -t 1 -n`. */
+  static async start(enter: readonly string[], filter = "tcp"): Promise<Capture> {
+    const command = [...enter, "tcpdump", "-i", "any", "-U", "-s", "0", "-Z", "root", "-w", "-", filter];
+    const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const capture = new Capture(child);
+    const reader = child.stderr.getReader();
+    let said = "";
+    while (!said.includes("listening on")) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`tcpdump did not start: ${said}`);
+      said += new TextDecoder().decode(value);
+    }
+    reader.releaseLock();
+    return capture;
+  }
+
+  async stop(): Promise<Segment[]> {
+    this.#child.kill("SIGINT");
+    await this.#child.exited;
+    return readPcap(new DataView(await this.#bytes));
+  }
+}
+
+const LINUX_SLL = 113;
+const LINUX_SLL2 = 276;
+
+/** TCP segments with payload out of a pcap file, IPv4 and IPv6. */
+export function readPcap(file: DataView): Segment[] {
+  const isLittle = file.getUint32(0, true) === 0xa1b2c3d4;
+  if (!isLittle && file.getUint32(0, false) !== 0xa1b2c3d4) throw new Error("This is not a pcap file");
+  const link = file.getUint32(20, isLittle);
+  const headerBytes = link === LINUX_SLL ? 16 : link === LINUX_SLL2 ? 20 : 14;
+  const segments: Segment[] = [];
+  for (let at = 24; at + 16 <= file.byteLength; ) {
+    const length = file.getUint32(at + 8, isLittle);
+    const segment = readSegment(
+      new DataView(file.buffer, file.byteOffset + at + 16 + headerBytes, length - headerBytes),
+    );
+    if (segment && segment.payload.length > 0) segments.push(segment);
+    at += 16 + length;
+  }
+  return segments;
+}
+
+function readSegment(packet: DataView): Segment | undefined {
+  const version = packet.getUint8(0) >> 4;
+  if (version === 4) {
+    const headerBytes = (packet.getUint8(0) & 15) * 4;
+    if (packet.getUint8(9) !== 6) return undefined;
+    const total = packet.getUint16(2);
+    const ip = (offset: number): string => Array.from({ length: 4 }, (_, i) => packet.getUint8(offset + i)).join(".");
+    return readTcp(packet, headerBytes, total, ip(12), ip(16));
+  }
+  if (version !== 6 || packet.getUint8(6) !== 6) return undefined;
+  const ip = (offset: number): string =>
+    `[${Array.from({ length: 8 }, (_, i) => packet.getUint16(offset + i * 2).toString(16)).join(":")}]`;
+  return readTcp(packet, 40, 40 + packet.getUint16(4), ip(8), ip(24));
+}
+
+function readTcp(packet: DataView, at: number, end: number, source: string, target: string): Segment {
+  const payloadAt = at + (packet.getUint8(at + 12) >> 4) * 4;
+  return {
+    source: `${source}:${packet.getUint16(at)}`,
+    target: `${target}:${packet.getUint16(at + 2)}`,
+    sequence: packet.getUint32(at + 4),
+    payload: new Uint8Array(
+      packet.buffer,
+      packet.byteOffset + payloadAt,
+      Math.max(0, Math.min(end, packet.byteLength) - payloadAt),
+    ),
+  };
+}
+
+/** Each direction's bytes in order, once (an "any" capture sees a packet on several interfaces). */
+export function flows(segments: readonly Segment[]): Map<string, Uint8Array> {
+  const bySender = new Map<string, Map<number, Uint8Array>>();
+  for (const { source, target, sequence, payload } of segments) {
+    const key = `${source} > ${target}`;
+    const flow = bySender.get(key) ?? new Map<number, Uint8Array>();
+    bySender.set(key, flow);
+    if ((flow.get(sequence)?.length ?? 0) < payload.length) flow.set(sequence, payload);
+  }
+  const joined = new Map<string, Uint8Array>();
+  for (const [key, flow] of bySender) {
+    const parts = [...flow].sort(([a], [b]) => (a - b) << 0).map(([, payload]) => payload);
+    joined.set(key, Buffer.concat(parts));
+  }
+  return joined;
+}
+
+/** What the server of each TLS connection to `port` chose. */
+export function handshakesFrom(segments: readonly Segment[], port: number): TlsHandshake[] {
+  const found: TlsHandshake[] = [];
+  for (const [key, bytes] of flows(segments)) {
+    if (!key.split(" > ")[0].endsWith(`:${port}`)) continue;
+    const handshake = readTlsHandshake(bytes);
+    if (handshake) found.push(handshake);
+  }
+  return found;
+}
+
+/** True when any direction of any connection carries these bytes in the clear. */
+export function carries(segments: readonly Segment[], text: string): boolean {
+  return [...flows(segments).values()].some((bytes) => Buffer.from(bytes).includes(text));
+}
