@@ -13,7 +13,10 @@ import type { RelayError } from "../errors.ts";
  * Calls never throw on peer input; what goes wrong travels as `abort`.
  */
 
-/** Takes one message's body. After `end` or `abort` nothing more comes. */
+/**
+ * Takes one message's body. After `abort` nothing more comes; after `end` only `abort` may, when the exchange is given up
+ * while its other half runs (the client went away before its response was complete).
+ */
 export interface BodySink {
   /** Bytes [from, to). False: full, stop until resumed. */
   body(chunk: Uint8Array, from: number, to: number): boolean;

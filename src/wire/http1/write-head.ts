@@ -79,7 +79,8 @@ export const BODY_NOT_SENT = 4;
 export type Delimiter = typeof BY_LENGTH | typeof BY_CHUNKS | typeof BY_CLOSE | typeof BODILESS | typeof BODY_NOT_SENT;
 
 /**
- * Writes a response head in the client's version (10 or 11), delimited as the caller decided.
+ * Writes a response head in the client's version (10 or 11), delimited as the caller decided; `connection` says whether
+ * the connection stays, where that must be said.
  * False when it cannot be said in HTTP/1: nothing was written then.
  */
 export function writeResponseHead(
@@ -88,6 +89,7 @@ export function writeResponseHead(
   added: readonly HeaderLine[],
   version: number,
   delimiter: Delimiter,
+  connection: HeaderLine | null = null,
 ): boolean {
   const before = out.size;
   if (!writeStatusLine(out, head, version) || !writeFields(out, head.fields, SKIPPED_BY[delimiter])) {
@@ -97,6 +99,7 @@ export function writeResponseHead(
   if (delimiter === BY_CHUNKS) out.append(CHUNKED_LINE);
   else if (delimiter === BY_LENGTH) writeLength(out, head.fields, head.bodyLength, added);
   writeLines(out, added);
+  if (connection !== null) out.append(connection.http1);
   out.append(CRLF);
   return !out.overflowed;
 }
