@@ -68,3 +68,24 @@ test("generated contracts are those of the .proto files", () => {
     rmSync(scratch, { recursive: true, force: true });
   }
 });
+
+test("the table of errors is that of the code, statuses included", () => {
+  const answers = [
+    ...read("src/proxy/relay/respond.ts").matchAll(/^ {2}"?([a-z-]+)"?: \[(\d+), (\d+), (?:true|false)\]/gm),
+  ];
+  const inCode = answers.map(([, code, http, grpc]) => `${code} ${http} ${grpc}`).sort();
+  const rows = [...read("docs/reference/errors.md").matchAll(/^\| `([a-z-]+)` \| (\d+) \| (\d+) \|/gm)];
+  expect(rows.map(([, code, http, grpc]) => `${code} ${http} ${grpc}`).sort()).toEqual(inCode);
+});
+
+test("the table of ports is that of the code", async () => {
+  const { PORTS } = await import("#contracts/ports");
+  const rows = [...read("docs/reference/ports.md").matchAll(/^\| (\d+) \| `(\w+)` \|/gm)].map(
+    ([, port, name]) => `${name} ${port}`,
+  );
+  expect(rows.sort()).toEqual(
+    Object.entries(PORTS)
+      .map(([name, port]) => `${name} ${port}`)
+      .sort(),
+  );
+});
