@@ -1,0 +1,62 @@
+/** Writes DER (X.690), as much of it as a certificate request needs. Every function returns a whole element. */
+
+export function sequence(...parts: readonly Uint8Array[]): Uint8Array {
+  return element(0x30, Buffer.concat(parts));
+}
+
+/** SET OF one element; more would have to be sorted. */
+export function set(part: Uint8Array): Uint8Array {
+  return element(0x31, part);
+}
+
+/** A small non-negative number. */
+export function integer(value: number): Uint8Array {
+  if (!Number.isInteger(value) || value < 0 || value > 127)
+    throw new RangeError(`Cannot write ${value}: want 0 to 127`);
+  return element(0x02, Uint8Array.of(value));
+}
+
+export function bitString(bytes: Uint8Array): Uint8Array {
+  return element(0x03, Buffer.concat([Uint8Array.of(0), bytes])); // no unused bits
+}
+
+export function octetString(bytes: Uint8Array): Uint8Array {
+  return element(0x04, bytes);
+}
+
+export function utf8String(text: string): Uint8Array {
+  return element(0x0c, Buffer.from(text, "utf8"));
+}
+
+export function objectId(arcs: readonly number[]): Uint8Array {
+  const [first, second, ...rest] = arcs;
+  return element(0x06, Buffer.from([first * 40 + second, ...rest.flatMap(base128)]));
+}
+
+/** [tag] IMPLICIT around primitive content. */
+export function contextPrimitive(tag: number, bytes: Uint8Array): Uint8Array {
+  return element(0x80 | tag, bytes);
+}
+
+/** [tag] IMPLICIT around constructed content. */
+export function contextConstructed(tag: number, content: Uint8Array): Uint8Array {
+  return element(0xa0 | tag, content);
+}
+
+function element(tag: number, content: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(tag, ...lengthBytes(content.length)), content]);
+}
+
+/** X.690 §8.1.3: one byte below 128, else the count of length bytes and they. */
+function lengthBytes(length: number): number[] {
+  if (length < 0x80) return [length];
+  const bytes: number[] = [];
+  for (let rest = length; rest > 0; rest >>>= 8) bytes.unshift(rest & 255);
+  return [0x80 | bytes.length, ...bytes];
+}
+
+function base128(arc: number): number[] {
+  const bytes = [arc & 127];
+  for (let rest = Math.floor(arc / 128); rest > 0; rest = Math.floor(rest / 128)) bytes.unshift((rest & 127) | 128);
+  return bytes;
+}
