@@ -1,0 +1,47 @@
+/** A playground that lives as long as the demo: it holds our end of a pipe, and goes when we go. */
+export interface Playground {
+  /** Path of a kubeconfig file. */
+  readonly kubeconfig: string;
+  /** Resolves with what happened when the playground ends by itself. */
+  readonly ended: Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+export async function startPlayground(executable: string, name: string): Promise<Playground> {
+  const child = Bun.spawn([executable, "playground", "up", "--foreground", "--name", name, "-o", "json"], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const errors = new Response(child.stderr).text();
+  const reader = child.stdout.getReader();
+  const line = await firstLine(reader);
+  if (line === undefined) throw new Error(`The playground did not start:\n${(await errors).trim()}`);
+  void (async () => {
+    while (!(await reader.read()).done); // nothing more is expected, but a full pipe would stop it
+  })();
+  let isStopping = false;
+  return {
+    kubeconfig: (JSON.parse(line) as { kubeconfig: string }).kubeconfig,
+    ended: child.exited.then(async (code) =>
+      isStopping ? [] : [`The playground ended (${code}):\n${(await errors).trim()}`],
+    ),
+    async stop() {
+      isStopping = true;
+      child.stdin.end();
+      child.kill("SIGTERM");
+      await child.exited;
+    },
+  };
+}
+
+async function firstLine(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string | undefined> {
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return undefined;
+    text += new TextDecoder().decode(value);
+    const end = text.indexOf("\n");
+    if (end >= 0) return text.slice(0, end);
+  }
+}
