@@ -12,6 +12,8 @@ export interface ControlPlaneOptions {
   readonly namespace?: string;
   /** Value of `linkerd.io/created-by`. */
   readonly createdBy?: string;
+  /** What `upgrade` is to remember; by default all that differs from the defaults. */
+  readonly overrides?: Record<string, unknown>;
 }
 
 /**
@@ -21,6 +23,7 @@ export interface ControlPlaneOptions {
  */
 export function controlPlaneObjects(values: Values, options: ControlPlaneOptions = {}): Manifest[] {
   const { namespace = "linkerd", createdBy = `linkerd/cli ${VERSION}` } = options;
+  const overrides = options.overrides ?? differences(values, defaultValues());
   const rendering: Rendering = { values, namespace, createdBy };
   return [
     namespaceObject(rendering),
@@ -31,6 +34,6 @@ export function controlPlaneObjects(values: Values, options: ControlPlaneOptions
     ...identityObjects(rendering),
     ...destinationObjects(rendering),
     ...proxyInjectorObjects(rendering),
-    overridesSecret(rendering, differences(values, defaultValues())),
+    overridesSecret(rendering, overrides),
   ];
 }

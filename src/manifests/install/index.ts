@@ -6,7 +6,7 @@
  * programs), component.ts (what their pods share), proxy.ts (their own proxies), webhook.ts, rbac.ts, config.ts, crds/.
  */
 export { type DeepPartial, defaultValues, haValues, mergeValues, type Values } from "../values.ts";
-export { CONFIG_MAP, OVERRIDES_SECRET } from "./config.ts";
+export { CONFIG_MAP, differences, OVERRIDES_SECRET } from "./config.ts";
 export { type ControlPlaneOptions, controlPlaneObjects } from "./control-plane.ts";
 export { type CrdRendering, crdObjects, requiredCrdNames } from "./crds/index.ts";
 export { ISSUER_SECRET, TRUST_ROOTS_CONFIG_MAP } from "./identity.ts";

@@ -1,0 +1,62 @@
+import { CliError } from "./cli-error.ts";
+
+/** Kinds that commands take, by singular name: plural and the short names people type. */
+export const RESOURCE_KINDS: Readonly<Record<string, { plural: string; short: readonly string[] }>> = {
+  authorizationpolicy: { plural: "authorizationpolicies", short: ["ap", "authzpolicy"] },
+  cronjob: { plural: "cronjobs", short: ["cj"] },
+  daemonset: { plural: "daemonsets", short: ["ds"] },
+  deployment: { plural: "deployments", short: ["deploy"] },
+  httproute: { plural: "httproutes", short: [] },
+  job: { plural: "jobs", short: [] },
+  link: { plural: "links", short: ["ln"] },
+  meshtlsauthentication: { plural: "meshtlsauthentications", short: ["meshtlsauthn"] },
+  namespace: { plural: "namespaces", short: ["ns"] },
+  networkauthentication: { plural: "networkauthentications", short: ["netauthn", "networkauthn"] },
+  pod: { plural: "pods", short: ["po"] },
+  replicaset: { plural: "replicasets", short: ["rs"] },
+  replicationcontroller: { plural: "replicationcontrollers", short: ["rc"] },
+  server: { plural: "servers", short: ["srv"] },
+  serverauthorization: { plural: "serverauthorizations", short: ["saz", "serverauthz", "srvauthz"] },
+  service: { plural: "services", short: ["svc"] },
+  serviceprofile: { plural: "serviceprofiles", short: ["sp"] },
+  statefulset: { plural: "statefulsets", short: ["sts"] },
+};
+
+export interface ResourceArgument {
+  /** Singular, lower case; `all` for every kind. */
+  readonly kind: string;
+  /** Empty: every object of the kind. */
+  readonly name: string;
+}
+
+/** The singular name of a kind as typed; throws with Linkerd's words for one that is not known. */
+export function canonicalKind(typed: string): string {
+  const wanted = typed.toLowerCase();
+  if (wanted === "all") return "all";
+  for (const [kind, { plural, short }] of Object.entries(RESOURCE_KINDS)) {
+    if (wanted === kind || wanted === plural || short.includes(wanted)) return kind;
+  }
+  throw new CliError(`cannot find Kubernetes canonical name from friendly name [${typed}]`);
+}
+
+/** Reads `TYPE`, `TYPE NAME…`, `TYPE/NAME…` as typed after a command. */
+export function parseResources(words: readonly string[]): ResourceArgument[] {
+  const [first, ...rest] = words;
+  if (first === undefined) return [];
+  const isListOfNames = rest.length > 0 && !first.includes("/") && first.toLowerCase() !== "all";
+  const found = isListOfNames
+    ? rest.map((name) => ({ kind: canonicalKind(first), name }))
+    : words.map((word) => parseOne(word));
+  if (found.length > 1 && found.some(({ kind }) => kind === "all")) {
+    throw new CliError("'all' can't be supplied alongside other resources");
+  }
+  const keys = found.map(({ kind, name }) => `${kind}/${name}`);
+  if (new Set(keys).size !== keys.length) throw new CliError("cannot supply duplicate resources");
+  return found;
+}
+
+function parseOne(word: string): ResourceArgument {
+  const [type = "", name = "", ...more] = word.split("/");
+  if (more.length > 0) throw new CliError(`Invalid resource string: ${word}`);
+  return { kind: canonicalKind(type), name };
+}
