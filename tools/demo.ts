@@ -4,21 +4,19 @@
  *   --once   exit after printing, non-zero if anything is not as it should be
  *   --json   one JSON object on standard output, and nothing else there
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { assess } from "./demo/assess.ts";
 import { DemoCluster } from "./demo/cluster.ts";
+import { installMesh, installShop, shopManifest } from "./demo/install.ts";
 import { Linkerd } from "./demo/linkerd.ts";
 import { type Playground, startPlayground } from "./demo/playground.ts";
 import { printReport } from "./demo/print.ts";
 import { Progress } from "./demo/progress.ts";
-import { type DemoReport, hasProxy, readCheck, readEdges, readProxies, readStat } from "./demo/report.ts";
-import { compareCounters, NAMESPACE, resume, sendEnough } from "./demo/traffic.ts";
-import { problemsOf } from "./demo/verdict.ts";
+import { NAMESPACE, resume } from "./demo/traffic.ts";
 
 const root = join(import.meta.dir, "..");
 const executable = join(root, "dist", "linkerd");
-const MESHED_NAMESPACES = ["linkerd", "linkerd-viz", NAMESPACE] as const;
 
 const { values: options } = parseArgs({
   options: { once: { type: "boolean" }, json: { type: "boolean" }, name: { type: "string" } },
@@ -64,42 +62,10 @@ function build(): void {
 async function show({ kubeconfig }: Playground): Promise<string[]> {
   const cluster = new DemoCluster(kubeconfig);
   const linkerd = new Linkerd(executable, kubeconfig);
-  const install = async (what: string, yaml: string, namespace: string): Promise<void> => {
-    progress.step(`Installing ${what}`);
-    await cluster.apply(yaml);
-    await cluster.rollout(namespace, (missing) => progress.detail(`waiting for ${missing}`));
-  };
-
-  progress.step("Installing the custom resource definitions");
-  await cluster.apply(await linkerd.run("install", "--crds"));
-  // The injector must answer before anything that is to be injected is made: hence one rollout after the other.
-  await install("the control plane", await linkerd.run("install"), "linkerd");
-  await install(
-    "the viz extension",
-    await linkerd.run("viz", "install", "--set", "metricsAPI.scrapeInterval=1s"),
-    "linkerd-viz",
-  );
-  await install("the voting shop", readFileSync(join(root, "examples/voting/voting.yaml"), "utf8"), NAMESPACE);
+  await installMesh(cluster, linkerd, progress);
+  await installShop(cluster, progress, shopManifest());
   const readyMs = progress.elapsedMs();
-
-  progress.step("Sending traffic");
-  const sent = await sendEnough(cluster, (count) => progress.detail(`${count} requests`));
-  progress.step("Comparing counters");
-  const differences = await compareCounters(cluster, sent);
-  progress.step("Checking the mesh");
-  const check = await readCheck(linkerd);
-  progress.step("Reading metrics");
-  const report: DemoReport = {
-    readyMs,
-    check,
-    edges: await readEdges(linkerd),
-    stat: await readStat(linkerd, NAMESPACE),
-    sent,
-    proxies: await readProxies(cluster, MESHED_NAMESPACES),
-  };
-  const pods = (await Promise.all(MESHED_NAMESPACES.map((namespace) => cluster.pods(namespace)))).flat();
-  const unmeshed = pods.filter((pod) => !hasProxy(pod)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
-  const problems = problemsOf(report, unmeshed, differences);
+  const { report, problems } = await assess(cluster, linkerd, progress, readyMs);
   progress.done();
   if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else await printReport(linkerd, report, NAMESPACE, { kubeconfig, isStaying: !options.once });

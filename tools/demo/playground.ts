@@ -35,7 +35,9 @@ export async function startPlayground(executable: string, name: string): Promise
   };
 }
 
-async function firstLine(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string | undefined> {
+async function firstLine(reader: {
+  read(): Promise<{ value?: Uint8Array; done: boolean }>;
+}): Promise<string | undefined> {
   let text = "";
   for (;;) {
     const { value, done } = await reader.read();
