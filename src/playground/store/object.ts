@@ -68,6 +68,6 @@ export function sameJson(a: unknown, b: unknown): boolean {
 }
 
 /** True for a JSON object, not an array, not null. */
-export function isObject(value: unknown): value is JsonObject {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,0 +1,501 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "#lib/clock";
+import { nameSuffix } from "#lib/random";
+import { celFindings } from "../schema/cel.ts";
+import { crdFindings } from "../schema/crd.ts";
+import { setBuiltinDefaults } from "../schema/defaults.ts";
+import { builtinFindings, metadataFindings } from "../schema/rules.ts";
+import { validateSchema } from "../schema/validate.ts";
+import { decodeMismatch, dropNulls, pruneUnknown, setDefaults } from "../schema/walk.ts";
+import { cloneObject, isObject, type KubeObject, type ObjectMeta, sameJson } from "../store/object.ts";
+import { apiVersionOf, type ResourceType, storageKey } from "../store/resources.ts";
+import { type StatusCause, StatusError } from "../store/status.ts";
+import type { Store } from "../store/store.ts";
+import type { Admission, AdmissionRequest, Operation } from "./admission/admission.ts";
+import { trackUpdate } from "./patch/apply.ts";
+import { ServiceAddresses } from "./service-addresses.ts";
+import { checkNamespace, countsGeneration, desiredPart, prepareCreate, prepareUpdate } from "./strategy.ts";
+import type { Types } from "./types.ts";
+import type { User } from "./users.ts";
+
+/** How a write is to be done and by whom. */
+export interface WriteContext {
+  readonly user: User;
+  readonly fieldManager: string;
+  readonly isDryRun: boolean;
+  readonly fieldValidation: "Strict" | "Warn" | "Ignore";
+  readonly warn: (text: string) => void;
+  /** True when the object carries its managedFields already (server-side apply). */
+  readonly isApply?: boolean;
+}
+
+export interface DeleteOptions {
+  readonly gracePeriodSeconds?: number;
+  readonly propagationPolicy?: string;
+  readonly preconditions?: { uid?: string; resourceVersion?: string };
+}
+
+/** A write that lost a race is tried again this often before the client hears of it. */
+const MAX_TRIES = 8;
+/** Tries of `generateName` before giving up. */
+const MAX_NAMES = 8;
+
+/**
+ * The rules of writing, for every client alike: decode → defaults → what the server sets → admission → validation →
+ * store. Reads go to the store directly.
+ */
+export class Objects {
+  readonly store: Store;
+  readonly types: Types;
+  readonly addresses: ServiceAddresses;
+  readonly #clock: Clock;
+  #admission: Admission | undefined;
+
+  constructor(store: Store, types: Types, clock: Clock) {
+    this.store = store;
+    this.types = types;
+    this.addresses = new ServiceAddresses(store);
+    this.#clock = clock;
+  }
+
+  /** Set once at start; before that nothing is asked (the first objects are our own). */
+  useAdmission(admission: Admission): void {
+    this.#admission = admission;
+  }
+
+  /** Whole seconds, as the API's times are. */
+  now(): string {
+    return `${new Date(this.#clock.wallMs()).toISOString().slice(0, 19)}Z`;
+  }
+
+  read(type: ResourceType, namespace: string | undefined, name: string): KubeObject {
+    const found = this.store.get(storageKey(type), type.isNamespaced ? namespace : undefined, name);
+    if (!found) throw StatusError.notFound(storageKey(type), name);
+    return found;
+  }
+
+  async create(
+    type: ResourceType,
+    namespace: string | undefined,
+    input: unknown,
+    context: WriteContext,
+  ): Promise<KubeObject> {
+    let object = this.#decode(type, namespace, input, context);
+    const isGenerated = !object.metadata.name && object.metadata.generateName !== undefined;
+    if (!object.metadata.name && !isGenerated)
+      throw this.#invalid(type, "", [
+        {
+          reason: "FieldValueRequired",
+          field: "metadata.name",
+          message: "Required value: name or generateName is required",
+        },
+      ]);
+    if (isGenerated) object.metadata.name = this.#freeName(type, object);
+    if (type.isNamespaced) checkNamespace(this.store, type, object.metadata.namespace!, object.metadata.name);
+    if (this.store.get(storageKey(type), object.metadata.namespace, object.metadata.name))
+      throw StatusError.alreadyExists(storageKey(type), object.metadata.name);
+    object.metadata = this.#newMeta(type, object.metadata);
+    this.#default(type, object);
+    prepareCreate(type, object, this.#around());
+    object = await this.#admit("CREATE", type, "", object, undefined, context);
+    this.#validate(type, object, undefined);
+    if (!context.isApply) object = this.#track(type, undefined, object, context, "");
+    await this.#admission?.validate(this.#request("CREATE", type, "", object, undefined, context));
+    if (context.isDryRun) return object;
+    return this.store.create(storageKey(type), object);
+  }
+
+  /** Replaces an object's desired state. A resourceVersion in the input must be the current one. */
+  update(
+    type: ResourceType,
+    namespace: string | undefined,
+    name: string,
+    input: unknown,
+    context: WriteContext,
+  ): Promise<KubeObject> {
+    return this.modify(type, namespace, name, "", context, () => input);
+  }
+
+  /**
+   * Reads, changes, writes; again when somebody else wrote meanwhile and the change does not insist on a revision.
+   * `change` must not alter what it gets. The subresource decides which part of its result counts.
+   */
+  async modify(
+    type: ResourceType,
+    namespace: string | undefined,
+    name: string,
+    subresource: string,
+    context: WriteContext,
+    change: (old: KubeObject) => unknown,
+  ): Promise<KubeObject> {
+    for (let tries = 1; ; tries++) {
+      const old = this.read(type, namespace, name);
+      const input = change(old);
+      const wanted = isObject(input) && isObject(input["metadata"]) ? input["metadata"]["resourceVersion"] : undefined;
+      if (wanted && wanted !== old.metadata.resourceVersion) throw StatusError.conflict(storageKey(type), name);
+      try {
+        return await this.#replace(type, old, input, subresource, context);
+      } catch (thrown) {
+        const isRace = thrown instanceof StatusError && thrown.reason === "Conflict" && !context.isApply;
+        const current = this.store.get(storageKey(type), old.metadata.namespace, name);
+        const mayRetry = isRace && !wanted && current !== undefined && current !== old;
+        if (!mayRetry || tries >= MAX_TRIES) throw thrown;
+      }
+    }
+  }
+
+  async #replace(
+    type: ResourceType,
+    old: KubeObject,
+    input: unknown,
+    subresource: string,
+    context: WriteContext,
+  ): Promise<KubeObject> {
+    let object = this.#decode(type, old.metadata.namespace, input, context);
+    if (object.metadata.name !== old.metadata.name)
+      throw StatusError.badRequest(
+        `the name of the object (${object.metadata.name}) does not match the name on the URL (${old.metadata.name})`,
+      );
+    if (object.metadata.uid && object.metadata.uid !== old.metadata.uid)
+      throw this.#uidConflict(type, old, object.metadata.uid);
+    object.apiVersion = apiVersionOf(type);
+    object.metadata = keptMeta(old.metadata, object.metadata);
+    object = this.#only(type, old, object, subresource);
+    this.#default(type, object);
+    if (subresource === "") prepareUpdate(type, object, old, this.#around());
+    object = await this.#admit("UPDATE", type, subresource, object, old, context);
+    object.metadata = { ...object.metadata, generation: this.#generation(type, old, object) };
+    if (object.metadata.generation === undefined) delete object.metadata.generation;
+    if (subresource !== "status" || type.isCustom) this.#validate(type, object, old);
+    if (!context.isApply) object = this.#track(type, old, object, context, subresource);
+    await this.#admission?.validate(this.#request("UPDATE", type, subresource, object, old, context));
+    if (isSameObject(old, object)) return old;
+    if (context.isDryRun) return object;
+    return this.#keep(type, old, object);
+  }
+
+  /** Stores; an object whose last finalizer went while it was being deleted goes for good. */
+  #keep(type: ResourceType, old: KubeObject, object: KubeObject): KubeObject {
+    const key = storageKey(type);
+    const { namespace, name } = object.metadata;
+    if (!isDone(type, object)) {
+      return this.store.update(key, {
+        ...object,
+        metadata: { ...object.metadata, resourceVersion: old.metadata.resourceVersion! },
+      });
+    }
+    if (this.store.get(key, namespace, name) !== old) throw StatusError.conflict(key, name);
+    this.store.update(key, object);
+    return this.store.remove(key, namespace, name)!;
+  }
+
+  /** The object while it is terminating, or undefined when it is gone at once. */
+  async delete(
+    type: ResourceType,
+    namespace: string | undefined,
+    name: string,
+    options: DeleteOptions,
+    context: WriteContext,
+  ): Promise<KubeObject | undefined> {
+    const key = storageKey(type);
+    const seen = this.read(type, namespace, name);
+    await this.#admission?.validate(this.#request("DELETE", type, "", undefined, seen, context));
+    const old = this.read(type, namespace, name);
+    this.#checkPreconditions(type, old, options);
+    const graceSeconds = gracePeriod(type, old, options);
+    const finalizers = finalizersFor(old, options.propagationPolicy);
+    const waits = finalizers.length > 0 || graceSeconds > 0 || (type.kind === "Namespace" && type.group === "");
+    if (context.isDryRun) return old;
+    if (!waits) {
+      this.store.remove(key, old.metadata.namespace, name);
+      return undefined;
+    }
+    const terminating = this.#terminating(type, old, finalizers, graceSeconds);
+    return isSameObject(old, terminating) ? old : this.store.update(key, terminating);
+  }
+
+  #terminating(type: ResourceType, old: KubeObject, finalizers: string[], graceSeconds: number): KubeObject {
+    const metadata: ObjectMeta = { ...old.metadata };
+    if (finalizers.length > 0) metadata.finalizers = finalizers;
+    const isFirst = !metadata.deletionTimestamp;
+    const isShorter = graceSeconds < (metadata.deletionGracePeriodSeconds ?? 0);
+    if (isFirst || isShorter) {
+      const atMs = this.#clock.wallMs() + graceSeconds * 1_000;
+      metadata.deletionTimestamp = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+      metadata.deletionGracePeriodSeconds = graceSeconds;
+    }
+    if (isFirst && metadata.generation !== undefined && type.kind !== "Pod") metadata.generation++;
+    const object: KubeObject = { ...old, metadata };
+    if (type.kind === "Namespace" && type.group === "")
+      object["status"] = { ...(old["status"] as object), phase: "Terminating" };
+    return object;
+  }
+
+  #checkPreconditions(type: ResourceType, old: KubeObject, options: DeleteOptions): void {
+    const { uid, resourceVersion } = options.preconditions ?? {};
+    if (uid && uid !== old.metadata.uid) throw this.#uidConflict(type, old, uid);
+    if (resourceVersion && resourceVersion !== old.metadata.resourceVersion)
+      throw StatusError.conflict(storageKey(type), old.metadata.name);
+  }
+
+  #uidConflict(type: ResourceType, old: KubeObject, uid: string): StatusError {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
+    return new StatusError(
+      "Conflict",
+      `Operation cannot be fulfilled on ${storageKey(type)} "${old.metadata.name}": ${why}`,
+      { name: old.metadata.name, group: type.group, kind: type.resource },
+    );
+  }
+
+  /** Reads a body as an object of the type: identity, unknown fields, JSON types. A copy. */
+  #decode(type: ResourceType, namespace: string | undefined, input: unknown, context: WriteContext): KubeObject {
+    if (!isObject(input)) throw StatusError.badRequest(`Cannot read ${type.kind}: wanted a JSON object`);
+    const object = cloneObject(input) as unknown as KubeObject;
+    if (!isObject(object.metadata)) object.metadata = {} as ObjectMeta;
+    this.#checkIdentity(type, namespace, object);
+    const schema = this.types.schemaOf(type);
+    dropNulls(object, schema);
+    dropMetaNulls(object.metadata);
+    const unknown = pruneUnknown(object, schema, true);
+    if (unknown.length > 0) reportUnknown(type, unknown, context);
+    if (!type.isCustom) {
+      const mismatch = decodeMismatch(object, schema, "");
+      if (mismatch)
+        throw StatusError.badRequest(
+          `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: ${mismatch}`,
+        );
+    }
+    return object;
+  }
+
+  #checkIdentity(type: ResourceType, namespace: string | undefined, object: KubeObject): void {
+    const wanted = apiVersionOf(type);
+    if (object.kind !== undefined && object.kind !== type.kind)
+      throw StatusError.badRequest(
+        `${object.kind} in version "${object.apiVersion}" cannot be handled as a ${type.kind}`,
+      );
+    if (object.apiVersion !== undefined && object.apiVersion !== wanted)
+      throw StatusError.badRequest(
+        `the API version in the data (${object.apiVersion}) does not match the expected API version (${wanted})`,
+      );
+    object.apiVersion = wanted;
+    object.kind = type.kind;
+    if (!type.isNamespaced) {
+      delete object.metadata.namespace;
+      return;
+    }
+    object.metadata.namespace ||= namespace ?? "default";
+    if (namespace !== undefined && object.metadata.namespace !== namespace)
+      throw StatusError.badRequest(
+        `the namespace of the provided object does not match the namespace sent on the request`,
+      );
+  }
+
+  /** Of an update, the part its subresource may change; the rest is the old object's. */
+  #only(type: ResourceType, old: KubeObject, object: KubeObject, subresource: string): KubeObject {
+    switch (subresource) {
+      case "status": {
+        const metadata = type.isCustom ? { ...old.metadata } : { ...old.metadata, ...labelsOf(object) };
+        if (object.metadata.managedFields) metadata.managedFields = object.metadata.managedFields;
+        const result: KubeObject = { ...old, apiVersion: object.apiVersion!, metadata };
+        if (object["status"] === undefined) delete result["status"];
+        else result["status"] = object["status"];
+        return cloneObject(result);
+      }
+      case "finalize":
+        return { ...cloneObject(old), spec: object["spec"] };
+      case "ephemeralcontainers": {
+        const result = cloneObject(old);
+        const spec = result["spec"] as Record<string, unknown>;
+        spec["ephemeralContainers"] = (object["spec"] as Record<string, unknown>)["ephemeralContainers"];
+        return result;
+      }
+      default:
+        return object;
+    }
+  }
+
+  #default(type: ResourceType, object: KubeObject): void {
+    if (type.isCustom) setDefaults(object, this.types.schemaOf(type));
+    else setBuiltinDefaults(type.kind, object);
+  }
+
+  #validate(type: ResourceType, object: KubeObject, old: KubeObject | undefined): void {
+    const found: StatusCause[] = metadataFindings(type.kind, object.metadata);
+    if (type.isCustom) {
+      const schema = this.types.schemaOf(type);
+      const wrong = validateSchema(object, schema);
+      found.push(...wrong);
+      if (wrong.length === 0) found.push(...celFindings(object, old, schema));
+    } else {
+      found.push(...builtinFindings(type.kind, object, old));
+      if (type.kind === "CustomResourceDefinition") found.push(...crdFindings(object));
+    }
+    if (found.length > 0) throw this.#invalid(type, object.metadata.name, found);
+  }
+
+  async #admit(
+    operation: Operation,
+    type: ResourceType,
+    subresource: string,
+    object: KubeObject,
+    old: KubeObject | undefined,
+    context: WriteContext,
+  ): Promise<KubeObject> {
+    if (!this.#admission) return object;
+    const settle = (patched: KubeObject): KubeObject => {
+      const settled = this.#decode(type, object.metadata.namespace, patched, { ...context, fieldValidation: "Ignore" });
+      this.#default(type, settled);
+      return settled;
+    };
+    return this.#admission.mutate(this.#request(operation, type, subresource, object, old, context), settle);
+  }
+
+  #request(
+    operation: Operation,
+    type: ResourceType,
+    subresource: string,
+    object: KubeObject | undefined,
+    oldObject: KubeObject | undefined,
+    context: WriteContext,
+  ): AdmissionRequest {
+    const meta = (object ?? oldObject)!.metadata;
+    const { user, isDryRun, warn } = context;
+    return {
+      operation,
+      type,
+      subresource,
+      namespace: meta.namespace,
+      name: meta.name,
+      object,
+      oldObject,
+      user,
+      isDryRun,
+      warn,
+    };
+  }
+
+  #track(
+    type: ResourceType,
+    old: KubeObject | undefined,
+    object: KubeObject,
+    context: WriteContext,
+    subresource: string,
+  ): KubeObject {
+    const manager = { name: context.fieldManager, apiVersion: apiVersionOf(type), time: this.now() };
+    return trackUpdate(old, object, this.types.schemaOf(type), subresource ? { ...manager, subresource } : manager);
+  }
+
+  #newMeta(type: ResourceType, meta: ObjectMeta): ObjectMeta {
+    const { resourceVersion: _rv, deletionTimestamp: _at, deletionGracePeriodSeconds: _grace, ...kept } = meta;
+    if (meta.resourceVersion)
+      throw StatusError.badRequest("resourceVersion should not be set on objects to be created");
+    const result: ObjectMeta = { ...kept, uid: randomUUID(), creationTimestamp: this.now() };
+    delete result.generation;
+    if (countsGeneration(type)) result.generation = 1;
+    return result;
+  }
+
+  #generation(type: ResourceType, old: KubeObject, object: KubeObject): number | undefined {
+    const before = old.metadata.generation;
+    if (!countsGeneration(type) || before === undefined) return before;
+    return sameJson(desiredPart(old), desiredPart(object)) ? before : before + 1;
+  }
+
+  #freeName(type: ResourceType, object: KubeObject): string {
+    const base = object.metadata.generateName!.slice(0, 58);
+    for (let tries = 0; tries < MAX_NAMES; tries++) {
+      const name = base + nameSuffix(5);
+      if (!this.store.get(storageKey(type), object.metadata.namespace, name)) return name;
+    }
+    throw StatusError.alreadyExists(storageKey(type), base);
+  }
+
+  #invalid(type: ResourceType, name: string, causes: StatusCause[]): StatusError {
+    return StatusError.invalid(type.kind, type.group, name, causes);
+  }
+
+  #around() {
+    return { store: this.store, addresses: this.addresses, now: this.now() };
+  }
+}
+
+/** True when a terminating object has nothing left to wait for. */
+function isDone(type: ResourceType, object: KubeObject): boolean {
+  if (!object.metadata.deletionTimestamp || (object.metadata.finalizers ?? []).length > 0) return false;
+  if (type.kind === "Namespace" && type.group === "") {
+    const spec = object["spec"] as { finalizers?: string[] } | undefined;
+    return (spec?.finalizers ?? []).length === 0;
+  }
+  return !(object.metadata.deletionGracePeriodSeconds && type.kind === "Pod");
+}
+
+function gracePeriod(type: ResourceType, old: KubeObject, options: DeleteOptions): number {
+  if (type.kind !== "Pod" || type.group !== "") return 0;
+  const spec = (old["spec"] ?? {}) as { nodeName?: string; terminationGracePeriodSeconds?: number };
+  const phase = (old["status"] as { phase?: string } | undefined)?.phase;
+  if (!spec.nodeName || phase === "Succeeded" || phase === "Failed") return 0;
+  return options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30;
+}
+
+function finalizersFor(old: KubeObject, policy: string | undefined): string[] {
+  const rest = (old.metadata.finalizers ?? []).filter((name) => name !== "orphan" && name !== "foregroundDeletion");
+  if (policy === "Foreground") return [...rest, "foregroundDeletion"];
+  if (policy === "Orphan") return [...rest, "orphan"];
+  return policy === undefined ? (old.metadata.finalizers ?? []) : rest;
+}
+
+/** Metadata that clients cannot change stays; new finalizers are refused while terminating by leaving them out. */
+function keptMeta(old: ObjectMeta, wanted: ObjectMeta): ObjectMeta {
+  const result: ObjectMeta = { ...wanted };
+  const fixed = [
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "generateName",
+  ] as const;
+  for (const field of fixed) {
+    if (old[field] === undefined) delete result[field];
+    else Object.assign(result, { [field]: old[field] });
+  }
+  result.resourceVersion = old.resourceVersion!;
+  if (wanted.managedFields === undefined && old.managedFields) result.managedFields = old.managedFields;
+  if (old.deletionTimestamp && result.finalizers) {
+    result.finalizers = result.finalizers.filter((name) => old.finalizers?.includes(name));
+  }
+  if (result.finalizers?.length === 0) delete result.finalizers;
+  return result;
+}
+
+function labelsOf(object: KubeObject): Partial<ObjectMeta> {
+  const { labels, annotations } = object.metadata;
+  return { ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) };
+}
+
+/** Equal but for times of managers and the revision. */
+function isSameObject(old: KubeObject, object: KubeObject): boolean {
+  return sameJson(comparable(old), comparable(object));
+}
+
+function comparable(object: KubeObject): unknown {
+  const { managedFields, resourceVersion: _rv, ...meta } = object.metadata;
+  const entries = (managedFields ?? []).map(({ time: _time, ...entry }) => entry);
+  return { ...object, metadata: { ...meta, managedFields: entries } };
+}
+
+function dropMetaNulls(meta: ObjectMeta): void {
+  for (const field of Object.keys(meta) as (keyof ObjectMeta)[]) if (meta[field] === null) delete meta[field];
+}
+
+function reportUnknown(type: ResourceType, unknown: string[], context: WriteContext): void {
+  const texts = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  if (context.fieldValidation === "Strict")
+    throw StatusError.badRequest(
+      type.isCustom
+        ? `strict decoding error: ${texts.join(", ")}`
+        : `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: strict decoding error: ${texts.join(", ")}`,
+    );
+  if (context.fieldValidation === "Warn") for (const text of texts) context.warn(text);
+}
