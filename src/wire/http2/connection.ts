@@ -267,7 +267,7 @@ export class Http2Connection implements FrameSink, SenderOwner {
       stream.remainingLength -= to - from;
       if (stream.remainingLength < 0) {
         this.returnCredit(null, to - from);
-        return this.#streamError(stream, PROTOCOL_ERROR); // RFC 9113 §8.1.1: more than content-length said
+        return this.#streamError(stream, PROTOCOL_ERROR); // more than content-length said, in a padded frame
       }
     }
     stream.deliver(bytes, from, to);
@@ -327,6 +327,8 @@ export class Http2Connection implements FrameSink, SenderOwner {
     if (stream === undefined) return this.#onUnknownStream(streamId);
     if ((stream.state & HALF_CLOSED_REMOTE) !== 0) return this.#streamError(stream, STREAM_CLOSED);
     if (!this.isServer && !stream.hasResponse) return this.#streamError(stream, PROTOCOL_ERROR);
+    const isBeyondLength = stream.remainingLength >= 0 && (flags & PADDED) === 0 && length > stream.remainingLength;
+    if (isBeyondLength) return this.#streamError(stream, PROTOCOL_ERROR); // RFC 9113 §8.1.1, before a byte is passed on
     stream.receiveWindow -= length;
     if (stream.receiveWindow < 0) return this.#streamError(stream, FLOW_CONTROL_ERROR);
     this.#dataStream = stream;
