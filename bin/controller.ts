@@ -4,6 +4,7 @@ type Program = (args: readonly string[], env: Env) => Promise<number>;
 /** The control plane's programs, each loaded only when chosen. */
 const programs: Readonly<Record<string, () => Promise<{ run: Program }>>> = {
   identity: () => import("#controlplane/identity"),
+  destination: () => import("#controlplane/destination"),
 };
 
 /** `linkerd controller <program> [flags]`: runs one program until it is told to stop. */
