@@ -34,12 +34,7 @@ async function schedule(context: ControllerContext, key: string): Promise<void> 
   const reasons = nodes.map((node) => refusal(node, pod));
   const node = nodes[reasons.indexOf(undefined)];
   if (!node) return await refuse(context, pod, reasons);
-  await context.client.create("pods/binding", {
-    apiVersion: "v1",
-    kind: "Binding",
-    metadata: { name, namespace },
-    target: { kind: "Node", name: node.metadata.name },
-  });
+  await context.client.patch("pods", namespace, name, { spec: { nodeName: node.metadata.name } }, { type: "merge" });
   const message = `Successfully assigned ${namespace}/${name} to ${node.metadata.name}`;
   context.events.note(pod, "Pod", { type: "Normal", reason: "Scheduled", message });
 }

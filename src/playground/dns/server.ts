@@ -37,7 +37,9 @@ export async function serveDns(address: string, port: number, resolve: Resolver,
           socket.write(Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]));
         }
       },
-      timeout: (socket) => socket.end(),
+      timeout(socket) {
+        socket.end();
+      },
     },
   });
   const udp = await Bun.udpSocket({
