@@ -58,6 +58,11 @@ export class Detection {
     this.#deadline = clock.schedule(timeoutMs, () => this.#decide("other"));
   }
 
+  /** Somebody else has taken the client (it turned out to speak TLS). */
+  cancel(): void {
+    if (!this.#isDecided) this.#abandon();
+  }
+
   #clientSpoke(): void {
     const kind = this.#options.client.hasSpoken ? httpVersionOf(this.#options.client.first) : "other";
     if (kind !== "other") this.#dropEarly();

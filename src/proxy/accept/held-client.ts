@@ -12,11 +12,16 @@ export class HeldClient implements TransportHandler {
   #hasEnded = false;
   #isTaken = false;
   #spoke: (() => void) | null = null;
-  #gone: ((cause: string | undefined) => void) | null = null;
+  #gone: ((cause: string | undefined) => void)[] = [];
   #closedWith: { cause: string | undefined } | null = null;
 
-  constructor(transport: TcpTransport) {
+  /** `first` is what was read of the client's bytes already; the transport is then paused. */
+  constructor(transport: TcpTransport, first?: Uint8Array) {
     this.transport = transport;
+    if (first && first.length > 0) {
+      this.#chunks.push(first);
+      transport.pause();
+    }
     transport.handler = this;
   }
 
@@ -26,10 +31,10 @@ export class HeldClient implements TransportHandler {
     else this.#spoke = spoke;
   }
 
-  /** Runs once when the client is gone before `take`. */
+  /** Runs once when the client is gone before `take`; all who asked are told. */
   onGone(gone: (cause: string | undefined) => void): void {
     if (this.#closedWith) gone(this.#closedWith.cause);
-    else this.#gone = gone;
+    else this.#gone.push(gone);
   }
 
   /** The first chunk; empty when the client ended without a word. */
@@ -49,7 +54,7 @@ export class HeldClient implements TransportHandler {
   take(): EarlyBytes {
     this.#isTaken = true;
     this.#spoke = null;
-    this.#gone = null;
+    this.#gone = [];
     return { chunks: this.#chunks, hasEnded: this.#hasEnded };
   }
 
@@ -70,8 +75,8 @@ export class HeldClient implements TransportHandler {
     this.#closedWith = { cause };
     this.#spoke = null;
     const gone = this.#gone;
-    this.#gone = null;
-    if (!this.#isTaken) gone?.(cause);
+    this.#gone = [];
+    if (!this.#isTaken) for (const tell of gone) tell(cause);
   }
 
   #speak(): void {

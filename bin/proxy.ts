@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import { ProxyApp, readConfig } from "#proxy";
+
+const EXIT_BAD_CONFIG = 64;
+
+/** The sidecar: reads its environment, serves until told to end, lets live work finish. */
+export async function main(_args: readonly string[]): Promise<number> {
+  const { config, errors } = readConfig((name) => process.env[name]);
+  if (!config) {
+    for (const error of errors) process.stderr.write(`Invalid configuration: ${error}\n`);
+    return EXIT_BAD_CONFIG;
+  }
+  let app: ProxyApp;
+  try {
+    app = new ProxyApp({
+      config,
+      env: () => process.env as Record<string, string>,
+      readToken: () => readFileSync(config.identity.tokenFile, "utf8"),
+      writeLog: (line) => void process.stderr.write(line),
+    });
+    const bound = app.start();
+    app.log.info("Listening", {
+      inbound: bound.inbound.port,
+      outbound: bound.outbound.map(({ port }) => port).join(),
+      admin: bound.admin.port,
+      id: app.identity.name,
+    });
+  } catch (cause) {
+    process.stderr.write(`Cannot start the proxy: ${(cause as Error).message}\n`);
+    return 1;
+  }
+  await Promise.race([signalled("SIGTERM"), signalled("SIGINT"), app.shutdownAsked]);
+  app.log.info("Draining");
+  await app.drain();
+  process.exit(0); // what is left are connections to peers that did not close in time
+}
+
+function signalled(signal: "SIGTERM" | "SIGINT"): Promise<void> {
+  return new Promise((resolve) => process.once(signal, () => resolve()));
+}

@@ -1,0 +1,242 @@
+import { HeaderLine, knownId } from "#fields";
+import type { Clock, Timer } from "#lib/clock";
+import type { Random } from "#lib/random";
+import { HTTP_2, type RequestHead, ResponseHead } from "#message";
+import { formatAddress } from "#net/address";
+import { RelayError } from "../errors.ts";
+import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
+import type { PoolWaiter } from "../pool/http-pool.ts";
+import type { ClientConnection, RequestHandler, ServerStream } from "../relay/exchange.ts";
+import { HttpCall } from "../relay/http-call.ts";
+import { drawFailure, editRequest, type Filters, locationOf } from "../route/filters.ts";
+import { describeRef } from "../route/metadata.ts";
+import type { Waiter } from "./balancer.ts";
+import type { Target } from "./discover.ts";
+import type { HttpConcrete, HttpEndpoint } from "./http-concrete.ts";
+import { pickBackend } from "./pick-backend.ts";
+import type { HttpRule, RouteBackend } from "./policy.ts";
+import { RouteSeries } from "./route-series.ts";
+
+export interface OutboundHttpDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: ProxyMetrics;
+  readonly emitsDetail: boolean;
+  readonly maxInFlight: number;
+}
+
+/** Requests under way, over all connections. */
+export interface InFlight {
+  count: number;
+}
+
+/** Sends one client connection's requests where the destination's policy says: route, backend, endpoint, connection. */
+export class OutboundHttp implements RequestHandler {
+  readonly #target: Target;
+  readonly #deps: OutboundHttpDeps;
+  readonly #inFlight: InFlight;
+
+  constructor(target: Target, deps: OutboundHttpDeps, inFlight: InFlight) {
+    this.#target = target;
+    this.#deps = deps;
+    this.#inFlight = inFlight;
+  }
+
+  request(head: RequestHead, stream: ServerStream): void {
+    const { clock, emitsDetail, maxInFlight } = this.#deps;
+    const call = new HttpCall(head, stream, clock, emitsDetail);
+    if (this.#inFlight.count >= maxInFlight) {
+      call.fail(new RelayError("load-shed", "proxy", "safe", "too many requests in flight"));
+      return;
+    }
+    this.#inFlight.count++;
+    call.onDone = () => void this.#inFlight.count--;
+    if (head.authority === "") head.authority = formatAddress(this.#target.dst);
+    this.#route(head, call);
+  }
+
+  #route(head: RequestHead, call: HttpCall): void {
+    const policy = this.#target.current!;
+    if (policy.invalid) {
+      call.fail(new RelayError("policy-invalid", "proxy", "never", policy.invalid));
+      return;
+    }
+    const table = head.version === HTTP_2 ? (policy.http2 ?? policy.http1) : (policy.http1 ?? policy.http2);
+    const rule = table?.find(head);
+    if (!rule) {
+      call.fail(
+        new RelayError("no-route", "proxy", "never", `no route found for request to ${describeRef(policy.parent)}`),
+      );
+      return;
+    }
+    const backend = pickBackend(rule.distribution, this.#deps.random);
+    const series = RouteSeries.of(this.#deps.metrics, policy.parent, rule, backend?.ref);
+    const added: HeaderLine[] = [];
+    if (answeredByFilter(rule.filters, rule.prefix, head, added, call, this.#deps.random)) return;
+    if (!backend) {
+      call.fail(
+        new RelayError(
+          "load-shed",
+          "proxy",
+          "never",
+          `route ${describeRef(rule.route)}: service unavailable: it has no backends`,
+        ),
+      );
+      return;
+    }
+    if (answeredByFilter(backend.filters, rule.prefix, head, added, call, this.#deps.random)) return;
+    this.#send(head, added, call, rule, backend, series);
+  }
+
+  #send(
+    head: RequestHead,
+    added: HeaderLine[],
+    call: HttpCall,
+    rule: HttpRule,
+    backend: RouteBackend<HttpConcrete>,
+    series: RouteSeries,
+  ): void {
+    if (!backend.concrete) {
+      call.fail(
+        new RelayError("no-endpoints", "proxy", "never", `backend ${describeRef(backend.ref)} has no dispatcher`),
+        502,
+      );
+      return;
+    }
+    const dispatch = new Dispatch(backend.concrete, call, this.#deps.clock);
+    call.observe(rule.filters.response, backend.filters.response, series);
+    dispatch.limit(rule.timeouts.requestMs, "request-timeout");
+    if (rule.timeouts.responseMs > 0) dispatch.limit(rule.timeouts.responseMs, "response-timeout");
+    dispatch.start(head, added);
+  }
+}
+
+/** Applies filters; true when one of them answered the client. */
+function answeredByFilter(
+  filters: Filters,
+  prefix: string | undefined,
+  head: RequestHead,
+  added: HeaderLine[],
+  call: HttpCall,
+  random: Random,
+): boolean {
+  const failure = drawFailure(filters.failures, random);
+  if (failure) {
+    const cause = new RelayError("unexpected", "proxy", "never", failure.message);
+    call.reject(cause, failure.status, failure.grpcCode >= 0 ? failure.grpcCode : 9);
+    return true;
+  }
+  if (filters.redirect) {
+    const location = locationOf(filters.redirect, head, prefix);
+    if (location !== undefined) {
+      const response = new ResponseHead();
+      response.status = filters.redirect.status;
+      call.answer(response, [new HeaderLine("content-length", "0"), new HeaderLine("location", location)]);
+      return true;
+    }
+  }
+  if (filters.request.length > 0) editRequest(filters.request, head, added);
+  return false;
+}
+
+/**
+ * Finds an endpoint and a connection for one call. With both at hand the request leaves before `start` returns;
+ * otherwise its head is copied, and it waits for an endpoint (in the balancer's queue) and then for a connection.
+ */
+class Dispatch implements Waiter, PoolWaiter {
+  readonly #concrete: HttpConcrete;
+  readonly #call: HttpCall;
+  readonly #clock: Clock;
+  #head: RequestHead | null = null; // our copy, when we wait
+  #added: HeaderLine[] = [];
+  #endpoint: HttpEndpoint | null = null;
+  #timers: Timer[] | null = null;
+
+  constructor(concrete: HttpConcrete, call: HttpCall, clock: Clock) {
+    this.#concrete = concrete;
+    this.#call = call;
+    this.#clock = clock;
+  }
+
+  start(head: RequestHead, added: HeaderLine[]): void {
+    this.#added = added;
+    const requiredId = takeRequiredId(head);
+    if (requiredId !== undefined && !this.#isIdentified(requiredId)) return;
+    const endpoint = this.#concrete.balancer.pick();
+    const connection = endpoint?.poolFor(head).take();
+    if (endpoint && connection) {
+      endpoint.open(connection, head, added, this.#call);
+      return;
+    }
+    this.#head = head.copy();
+    this.#call.holdUntilDone(() => this.#cancel());
+    if (endpoint) this.#await(endpoint);
+    else this.#concrete.balancer.wait(this);
+  }
+
+  /** Fails the call when it is not over in time. 0 is no limit. */
+  limit(afterMs: number, code: "request-timeout" | "response-timeout"): void {
+    if (afterMs === 0) return;
+    this.#timers ??= [];
+    const timer = this.#clock.schedule(afterMs, () =>
+      this.#call.fail(new RelayError(code, "proxy", "never", `${this.#concrete.name}: not done within ${afterMs} ms`)),
+    );
+    this.#timers.push(timer);
+    this.#call.holdUntilDone(() => timer.cancel());
+  }
+
+  wake(): void {
+    if (this.#call.isDone) return;
+    const endpoint = this.#concrete.balancer.pick();
+    if (endpoint) this.#await(endpoint);
+    else this.#concrete.balancer.wait(this);
+  }
+
+  opened(connection: ClientConnection): void {
+    if (this.#call.isDone) return;
+    this.#endpoint!.open(connection, this.#head!, this.#added, this.#call);
+  }
+
+  /** A connection could not be made: the endpoint has stepped back, so ask again. A full queue or a shut gate is final. */
+  failed(failure: RelayError): void {
+    if (this.#call.isDone) return;
+    const isFinal = this.#endpoint === null || failure.code === "load-shed" || failure.code === "tls-failed";
+    const isGate = failure.code === "fail-fast" || failure.code === "no-endpoints";
+    this.#endpoint = null;
+    if (isFinal || isGate) this.#call.fail(failure);
+    else this.wake();
+  }
+
+  #await(endpoint: HttpEndpoint): void {
+    this.#endpoint = endpoint;
+    const pool = endpoint.poolFor(this.#head!);
+    const connection = pool.take();
+    if (connection) this.opened(connection);
+    else pool.wait(this);
+  }
+
+  #cancel(): void {
+    this.#concrete.balancer.cancelWait(this);
+    if (this.#endpoint && this.#head) this.#endpoint.poolFor(this.#head).cancelWait(this);
+  }
+
+  /** `l5d-require-id`: every endpoint must have this identity. */
+  #isIdentified(requiredId: string): boolean {
+    const endpoint = this.#concrete.balancer.pick();
+    const id = endpoint?.info.identity?.id;
+    if (!endpoint || id === requiredId) return true;
+    const message = `required the identity "${requiredId}", the endpoint has "${id ?? "none"}"`;
+    this.#call.fail(new RelayError("identity-required", "proxy", "never", message));
+    return false;
+  }
+}
+
+function takeRequiredId(head: RequestHead): string | undefined {
+  const index = head.fields.find(REQUIRE_ID);
+  if (index < 0) return undefined;
+  const value = head.fields.value(index);
+  head.fields.remove(index);
+  return value.toLowerCase();
+}
+
+const REQUIRE_ID = knownId("l5d-require-id");

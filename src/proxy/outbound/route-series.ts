@@ -1,0 +1,71 @@
+import type { Counter, Histogram } from "#lib/metrics";
+import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
+import { type MetaRef, refLabels, routeLabels } from "../route/metadata.ts";
+import type { HttpRule } from "./policy.ts";
+
+const DURATION_S = [0.05, 0.5, 1, 10];
+const known = new WeakMap<HttpRule, RouteSeries[]>(); // with the rule they go
+
+/** What is measured of one route of one parent, and of its backend. Looked up by the rule itself. */
+export class RouteSeries {
+  readonly #metrics: ProxyMetrics;
+  readonly #prefix: string;
+  readonly #labels: Record<string, string>;
+  readonly #backend: MetaRef | undefined;
+  readonly #duration: Histogram;
+  readonly #backendRequests: Counter | undefined;
+  readonly #statuses = new Map<number, Counter>();
+
+  constructor(metrics: ProxyMetrics, parent: MetaRef, rule: HttpRule, backend: MetaRef | undefined) {
+    this.#metrics = metrics;
+    this.#prefix = rule.isGrpc ? "outbound_grpc_route" : "outbound_http_route";
+    this.#labels = { ...refLabels("parent", parent), ...routeLabels(rule.route) };
+    this.#backend = backend;
+    this.#duration = metrics.registry
+      .histogram(`${this.#prefix}_request_duration_seconds`, "Seconds from request to end of response.", DURATION_S)
+      .series(this.#labels);
+    this.#backendRequests =
+      backend &&
+      metrics.registry
+        .counter(`${this.#prefix}_backend_requests_total`, "Requests sent to a backend of a route.")
+        .series({ ...this.#labels, ...refLabels("backend", backend) });
+  }
+
+  static of(metrics: ProxyMetrics, parent: MetaRef, rule: HttpRule, backend: MetaRef | undefined): RouteSeries {
+    let list = known.get(rule);
+    if (!list) known.set(rule, (list = []));
+    for (const series of list) if (series.#backend === backend) return series;
+    const made = new RouteSeries(metrics, parent, rule, backend);
+    list.push(made);
+    return made;
+  }
+
+  sent(): void {
+    this.#backendRequests?.inc();
+  }
+
+  /** `status` is the HTTP or gRPC status; 0 with an error. */
+  ended(status: number, error: string, durationMs: number): void {
+    this.#duration.observe(durationMs / 1000);
+    if (error !== "") {
+      this.#family()
+        .series({ ...this.#labels, [this.#statusLabel]: "", error })
+        .inc();
+      return;
+    }
+    let counter = this.#statuses.get(status);
+    if (!counter) {
+      counter = this.#family().series({ ...this.#labels, [this.#statusLabel]: status, error: "" });
+      this.#statuses.set(status, counter);
+    }
+    counter.value++;
+  }
+
+  get #statusLabel(): string {
+    return this.#prefix === "outbound_grpc_route" ? "grpc_status" : "http_status";
+  }
+
+  #family() {
+    return this.#metrics.registry.counter(`${this.#prefix}_request_statuses_total`, "Requests by how they ended.");
+  }
+}
