@@ -27,21 +27,30 @@ export interface ManifestDocument {
  * `source` names the stream in errors.
  */
 export function readDocuments(text: string, source: string): ManifestDocument[] {
-  const indentSeq = !/^( *)[^\s#-][^\n]*:[ \t]*\n\1- /m.test(text);
+  const style: Style = {
+    indentSeq: !/^( *)[^\s#-][^\n]*:[ \t]*\n\1- /m.test(text),
+    flowCollectionPadding: !/[[{][^\s\]}]/.test(text),
+  };
   return parseAllDocuments(text, { version: "1.1", uniqueKeys: true, keepSourceTokens: false }).map((document) => {
     const failure = document.errors[0];
     if (failure) throw new CliError(`Cannot parse ${source}: ${failure.message}`);
-    return new Edited(document as Document, indentSeq);
+    return new Edited(document as Document, style);
   });
+}
+
+/** How the author lays things out. */
+interface Style {
+  readonly indentSeq: boolean;
+  readonly flowCollectionPadding: boolean;
 }
 
 class Edited implements ManifestDocument {
   readonly #document: Document;
-  readonly #indentSeq: boolean;
+  readonly #style: Style;
 
-  constructor(document: Document, indentSeq: boolean) {
+  constructor(document: Document, style: Style) {
     this.#document = document;
-    this.#indentSeq = indentSeq;
+    this.#style = style;
     if (document.directives) document.directives.docStart = null;
   }
 
@@ -56,7 +65,7 @@ class Edited implements ManifestDocument {
   text(): string {
     const { directives } = this.#document;
     if (directives) directives.yaml = { ...directives.yaml, explicit: false };
-    return this.#document.toString({ lineWidth: 0, indentSeq: this.#indentSeq });
+    return this.#document.toString({ lineWidth: 0, ...this.#style });
   }
 }
 

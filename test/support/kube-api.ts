@@ -31,6 +31,8 @@ export class KubeApi {
   authorization: string | undefined;
   /** Collections that are not installed: every call to them is answered with 404. */
   readonly missing = new Set<string>();
+  /** Paths that are answered with this value whatever else is kept, such as `/version`. */
+  readonly fixed = new Map<string, unknown>();
   readonly #server: Bun.Server<undefined>;
   readonly #objects = new Map<string, Kept>(); // by path without namespace part: collection, then namespace/name
   readonly #watchers = new Set<Watcher>();
@@ -141,6 +143,7 @@ export class KubeApi {
     if (this.authorization && request.headers.get("authorization") !== this.authorization) {
       return status(401, "Unauthorized", "Unauthorized");
     }
+    if (this.fixed.has(url.pathname)) return Response.json(this.fixed.get(url.pathname));
     const { collection, namespace, name } = parsePath(url.pathname);
     if (this.missing.has(collection))
       return status(404, "NotFound", "the server could not find the requested resource");
@@ -181,7 +184,8 @@ export class KubeApi {
   }
 
   #list(collection: string, namespace: string | undefined, url: URL): Response {
-    const all = this.#matching(collection, namespace);
+    const selector = url.searchParams.get("labelSelector") ?? "";
+    const all = this.#matching(collection, namespace).filter((kept) => isSelected(kept, selector));
     const from = Number(url.searchParams.get("continue") ?? 0);
     const limit = Number(url.searchParams.get("limit") ?? all.length) || all.length;
     const next = from + limit < all.length ? String(from + limit) : undefined;
@@ -233,6 +237,15 @@ export class KubeApi {
       watcher.write({ type, object });
     }
   }
+}
+
+/** Knows `key` and `key=value`, joined by commas. */
+function isSelected({ metadata }: Kept, selector: string): boolean {
+  const labels = (metadata["labels"] ?? {}) as Record<string, string>;
+  return selector.split(",").every((term) => {
+    const [key = "", value] = term.split("=");
+    return key === "" || (value === undefined ? key in labels : labels[key] === value);
+  });
 }
 
 function keyOf(collection: string, namespace: string | undefined, name: string): string {

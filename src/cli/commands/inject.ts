@@ -19,6 +19,7 @@ import { CliError, messageOf } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { overrideAnnotations } from "../inject-annotations.ts";
 import { printInjectReport, reasonsInWords, type Transformed } from "../inject-report.ts";
+import { readText } from "../inputs.ts";
 import { storedValues, unreachable } from "../installed.ts";
 import { manifestFormat } from "../manifest-output.ts";
 import { addProxyFlags, type ProxyFlags, portList, proxyOverrides, wholeNumber } from "../proxy-flags.ts";
@@ -36,6 +37,7 @@ export interface InjectFlags extends ProxyFlags {
   requireIdentityOnInboundPorts?: string[];
   ingress?: boolean;
   opaquePorts?: string[];
+  identityTrustAnchorsFile?: string;
 }
 
 /** `linkerd inject`. */
@@ -50,6 +52,7 @@ export function define(command: Command, context: CliContext): void {
     .option("--wait-before-exit-seconds <seconds>", "how long the proxy outlives the signal to stop", wholeNumber)
     .option("--require-identity-on-inbound-ports <ports>", "inbound ports that take meshed clients only", portList)
     .option("--ingress", "run the proxy in ingress mode")
+    .option("--identity-trust-anchors-file <path>", "trust roots for --manual --ignore-cluster")
     .option("--opaque-ports <ports>", "ports whose protocol is not looked at", portList);
   addProxyFlags(command);
   command
@@ -68,12 +71,21 @@ export function define(command: Command, context: CliContext): void {
 async function inject(names: string[], flags: InjectFlags, context: CliContext): Promise<void> {
   const format = manifestFormat(flags.output);
   if (names.length === 0) throw new CliError("please specify a kubernetes resource file");
-  const base = flags.ignoreCluster ? defaultValues() : await clusterValues(context);
+  const base = flags.ignoreCluster ? givenValues(flags) : await clusterValues(context);
   const registry = context.io.env("LINKERD_DOCKER_REGISTRY");
   const values = layered(layered(base, proxyOverrides(flags, base, registry)), injectOverrides(flags));
   const injector = new Injector(flags, base, values, context);
   await transformInputs(names, (object) => injector.change(object), format, context);
   printInjectReport(injector.done, context.io, context.globals.verbose);
+}
+
+/** The defaults; proxies that are written out cannot run without trust roots, which then only the person can give. */
+function givenValues({ manual, identityTrustAnchorsFile }: InjectFlags): Values {
+  if (identityTrustAnchorsFile) return defaultValues({ identityTrustAnchorsPEM: readText(identityTrustAnchorsFile) });
+  if (!manual) return defaultValues();
+  throw new CliError(
+    "Cannot inject with --manual --ignore-cluster without the mesh's trust roots: add --identity-trust-anchors-file, or leave out --ignore-cluster",
+  );
 }
 
 async function clusterValues(context: CliContext): Promise<Values> {

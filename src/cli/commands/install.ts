@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type KubeClient, NODES, SERVICES } from "#kube";
+import { type KubeClient, NODES, SECRETS, SERVICES } from "#kube";
 import {
   CONFIG_MAP,
   controlPlaneObjects,
@@ -8,6 +8,7 @@ import {
   defaultValues,
   differences,
   haValues,
+  ISSUER_SECRET,
   type Manifest,
   mergeValues,
   requiredCrdNames,
@@ -102,7 +103,7 @@ async function install(flags: InstallFlags, context: CliContext): Promise<void> 
   }
   if (client) await checkPrerequisites(client, context.linkerdNamespace);
   const base = await flagValues(flags, overrides, context, client);
-  const values = await withIdentity(base, flags, context);
+  const values = await withIdentity(base, flags, context, client);
   context.io.out(printManifests(await renderControlPlane(values, context), format));
 }
 
@@ -236,7 +237,12 @@ async function refuseDockerNodes(client: KubeClient, values: Values): Promise<vo
 }
 
 /** The values with trust anchors and issuer, read or made, and checked against each other. */
-async function withIdentity(values: Values, flags: InstallFlags, context: CliContext): Promise<Values> {
+async function withIdentity(
+  values: Values,
+  flags: InstallFlags,
+  context: CliContext,
+  client: KubeClient | undefined,
+): Promise<Values> {
   const nowMs = context.io.clock.wallMs();
   const files = {
     trustAnchorsFile: flags.identityTrustAnchorsFile,
@@ -245,7 +251,24 @@ async function withIdentity(values: Values, flags: InstallFlags, context: CliCon
   };
   const complete = layered(values, await identityCredentials(values, files, context.linkerdNamespace, nowMs));
   await validateIssuer(complete, nowMs);
-  return complete;
+  const isExternal = complete.identity.issuer.scheme === "kubernetes.io/tls";
+  if (!isExternal || complete.identityTrustAnchorsPEM || complete.identity.externalCA) return complete;
+  return layered(complete, { identityTrustAnchorsPEM: await externalRoot(client, context.linkerdNamespace) });
+}
+
+/** The root that comes with an issuer made by someone else. */
+async function externalRoot(client: KubeClient | undefined, namespace: string): Promise<string> {
+  if (!client) {
+    throw new CliError(
+      "--ignore-cluster is not supported when --identity-external-issuer=true without --identity-trust-anchors-file or --identity-external-ca",
+    );
+  }
+  const root = (await client.get(SECRETS, ISSUER_SECRET, namespace))?.data?.["ca.crt"];
+  if (!root)
+    throw new CliError(
+      `Cannot read the external issuer: Secret ${namespace}/${ISSUER_SECRET} is missing or has no key ca.crt`,
+    );
+  return Buffer.from(root, "base64").toString("utf8");
 }
 
 /** The objects for these values; webhook certificates are made anew each time and not remembered. */
