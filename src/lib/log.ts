@@ -34,9 +34,6 @@ export function createLog(options: LogOptions): Log & { setLevel(level: LogLevel
   });
 }
 
-/** A log that keeps nothing. */
-export const silentLog: Log = createLog({ level: "off", format: "plain", write: () => {}, wallMs: () => 0 });
-
 function rank(level: LogLevel | "off"): number {
   return level === "off" ? -1 : LOG_LEVELS.indexOf(level);
 }
@@ -96,3 +93,6 @@ function quoteIfNeeded(value: string): string {
 export function escapeControl(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
+
+/** A log that keeps nothing. */
+export const silentLog: Log = createLog({ level: "off", format: "plain", write: () => {}, wallMs: () => 0 });
