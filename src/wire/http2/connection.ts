@@ -415,10 +415,12 @@ export class Http2Connection implements FrameSink, SenderOwner {
     if (response.status >= 200) {
       stream.hasResponse = true;
       stream.remainingLength = response.bodyLength; // -1 when not announced
-      if (isEnd) this.#remoteEnd(stream);
     } else if (!this.#cheap(1)) return false;
     stream.owner?.head(response);
-    if (isEnd) stream.deliverEnd(null);
+    if (isEnd && !stream.isDiscarded) {
+      this.#remoteEnd(stream);
+      stream.deliverEnd(null);
+    }
     return this.#state !== FAILED;
   }
 
@@ -601,9 +603,9 @@ export class Http2Connection implements FrameSink, SenderOwner {
     return this.#cheapFrames.spend(tokens) || this.#fail(ENHANCE_YOUR_CALM, "too many frames that carry nothing");
   }
 
-  #spendReset(): boolean {
+  #spendReset(tokens = 1): boolean {
     if (!this.isServer) return true; // a server that resets our streams harms only itself
-    return this.#resets.spend(1) || this.#fail(ENHANCE_YOUR_CALM, "too many streams reset");
+    return this.#resets.spend(tokens) || this.#fail(ENHANCE_YOUR_CALM, "too many streams reset");
   }
 
   /** The peer broke a rule on one stream. */
@@ -634,7 +636,7 @@ export class Http2Connection implements FrameSink, SenderOwner {
     if (isEnd) stream.state |= HALF_CLOSED_REMOTE;
     stream.respond(TOO_LARGE, NO_FIELDS);
     if (!isEnd) this.resetStream(stream, NO_ERROR);
-    return this.#spendReset();
+    return this.#spendReset(isEnd ? 2 : 1); // one is what its completion earned
   }
 
   #finishDrain(): void {
