@@ -69,7 +69,7 @@ test.each<[string, (index: number) => Uint8Array, number]>([
     (index) => Buffer.concat([headers(odd(index), POST, 0), windowUpdate(odd(index), 0x7fffffff)]),
     401,
   ],
-  ["lists above the limit", (index) => headers(odd(index), [...GET, ["x", "v".repeat(16_300)]]), 401],
+  ["lists above the limit", (index) => headers(odd(index), [...GET, ["x", "v".repeat(16_300)]]), 400],
 ])("%s: cut off", (_what, attack, frames) => {
   expect(flood(Listener.server(), attack)).toEqual({
     frames,
