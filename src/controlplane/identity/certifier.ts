@@ -10,7 +10,7 @@ import {
   type TrustDomain,
   validityAt,
 } from "./core.ts";
-import { type TrustMaterial, verifyIssuer } from "./trust-material.ts";
+import { expiryError, type TrustMaterial } from "./trust-material.ts";
 
 export interface CertifierOptions {
   readonly domain: TrustDomain;
@@ -59,7 +59,7 @@ export class Certifier {
   #validMaterial(): TrustMaterial {
     const material = this.#options.material();
     if (!material) throw refuse("UNAVAILABLE", "The issuer is not loaded yet");
-    const { error } = verifyIssuer(material.authority, material.roots, this.#options.clock.wallMs());
+    const error = expiryError(material, this.#options.clock.wallMs());
     if (!error) return material;
     this.#options.onInvalidIssuer?.(error);
     throw refuse("UNAVAILABLE", `The issuer cannot sign: ${error}; replace the issuer's certificate`);
@@ -72,11 +72,11 @@ export class Certifier {
     return account;
   }
 
-  async #issue(csr: CertificateRequest, account: ServiceAccountName, identity: string): Promise<CertifyResponse> {
+  #issue(csr: CertificateRequest, account: ServiceAccountName, identity: string): CertifyResponse {
     const { authority, notAfterMs: issuerNotAfterMs } = this.#validMaterial();
     const { clock, lifetimeMs, skewMs } = this.#options;
     const validity = validityAt(clock.wallMs(), lifetimeMs, skewMs, issuerNotAfterMs);
-    const leaf = await authority.issueLeaf({
+    const leaf = authority.issueLeaf({
       publicKeyDer: csr.publicKeyDer,
       commonName: csr.commonName,
       dnsNames: [identity],

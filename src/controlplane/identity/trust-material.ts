@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "#lib/clock";
 import { readTextIfThere } from "#lib/files";
-import { Authority, type Certificate, parseCertificates, verifyChain } from "#x509";
+import { Authority, type Certificate, parseCertificates, validityError, verifyChain } from "#x509";
 
 export interface TrustFiles {
   /** `crt.pem` and `key.pem` (scheme linkerd.io/tls) or `tls.crt` and `tls.key`. */
@@ -15,6 +15,8 @@ export interface TrustFiles {
 export interface TrustMaterial {
   readonly authority: Authority;
   readonly roots: readonly Certificate[];
+  /** From the issuer up to the root it leads to; their signatures were verified when it was loaded. */
+  readonly path: readonly Certificate[];
   /** The earliest expiry on the way from the issuer to its root. */
   readonly notAfterMs: number;
 }
@@ -106,12 +108,13 @@ async function load([cert, key, rootsPem]: [string, string, string], nowMs: numb
   const roots = parseCertificates(rootsPem);
   if (roots.length === 0) throw new Error("Cannot load trust roots: the bundle holds no PEM certificate");
   const authority = await Authority.load(cert, key);
-  const { path, error } = verifyIssuer(authority, roots, nowMs);
+  const intermediates = authority.chain.slice(1);
+  const { path, error } = verifyChain({ certificate: authority.certificate, intermediates, roots, nowMs });
   if (!path) throw new Error(`Cannot use issuer "${authority.certificate.subject}" with these trust roots: ${error}`);
-  return { authority, roots, notAfterMs: Math.min(...path.map((certificate) => certificate.notAfterMs)) };
+  return { authority, roots, path, notAfterMs: Math.min(...path.map((certificate) => certificate.notAfterMs)) };
 }
 
-/** Whether the issuer leads to the roots at `nowMs`. */
-export function verifyIssuer(authority: Authority, roots: readonly Certificate[], nowMs: number) {
-  return verifyChain({ certificate: authority.certificate, intermediates: authority.chain.slice(1), roots, nowMs });
+/** Why material that was verified when loaded cannot be used at `nowMs`; undefined when it can. */
+export function expiryError({ path }: TrustMaterial, nowMs: number): string | undefined {
+  return path.map((certificate) => validityError(certificate, nowMs)).find((error) => error !== undefined);
 }

@@ -12,6 +12,7 @@ import {
   signingAlgorithm,
   toSigningKey,
 } from "./keys.ts";
+import { signLeaf } from "./leaf.ts";
 import { toPem } from "./pem.ts";
 
 /** A certificate with its private key. Keep `keyPem` out of logs. */
@@ -66,12 +67,23 @@ export class Authority {
   readonly chain: readonly Certificate[];
   readonly #key: KeyObject;
   readonly #signingKey: CryptoKey;
+  readonly #name: x509.Name;
+  readonly #nameDer: Uint8Array;
+  readonly #keyId: x509.AuthorityKeyIdentifierExtension | undefined;
+  readonly #keyIdBytes: Uint8Array | undefined;
 
   private constructor(chain: readonly Certificate[], key: KeyObject, signingKey: CryptoKey) {
-    this.certificate = chain[0]!;
+    const certificate = chain[0]!;
+    const parsed = new x509.X509Certificate(new Uint8Array(certificate.der)); // once: it costs as much as a signature
+    const keyId = parsed.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
+    this.certificate = certificate;
     this.chain = chain;
     this.#key = key;
     this.#signingKey = signingKey;
+    this.#name = parsed.subjectName;
+    this.#nameDer = new Uint8Array(parsed.subjectName.toArrayBuffer());
+    this.#keyIdBytes = keyId ? new Uint8Array(Buffer.from(keyId, "hex")) : undefined;
+    this.#keyId = keyId ? new x509.AuthorityKeyIdentifierExtension(keyId) : undefined;
   }
 
   /** Reads a PEM chain and the key of its first certificate. Throws when they do not belong together or it is no CA. */
@@ -91,24 +103,17 @@ export class Authority {
   }
 
   /** Certifies a key for TLS, as client and as server. Returns DER. */
-  async issueLeaf(options: LeafOptions): Promise<Uint8Array> {
-    const names: x509.JsonGeneralNames = [
-      ...(options.dnsNames ?? []).map((value) => ({ type: "dns" as const, value })),
-      ...(options.uris ?? []).map((value) => ({ type: "url" as const, value })),
-    ];
-    const { digitalSignature, keyEncipherment } = x509.KeyUsageFlags;
-    return this.#sign({
-      subject: options.commonName ? dn(options.commonName) : [],
-      publicKeyDer: options.publicKeyDer,
-      notBeforeMs: options.notBeforeMs,
-      notAfterMs: options.notAfterMs,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(digitalSignature | keyEncipherment, true),
-        new x509.ExtendedKeyUsageExtension([SERVER_AUTH, CLIENT_AUTH]),
-        new x509.SubjectAlternativeNameExtension(names, !options.commonName),
-      ],
-    });
+  issueLeaf({ dnsNames = [], uris = [], ...options }: LeafOptions): Uint8Array {
+    const content = {
+      ...options,
+      commonName: options.commonName || undefined,
+      dnsNames,
+      uris,
+      serialNumber: serialNumber(),
+      issuerName: this.#nameDer,
+      issuerKeyId: this.#keyIdBytes,
+    };
+    return signLeaf(content, this.#key);
   }
 
   /** Certifies another CA. Returns DER. */
@@ -116,13 +121,9 @@ export class Authority {
     return this.#sign({ subject: dn(options.name), ...caParts(options, key) });
   }
 
-  async #sign(parts: Omit<SignParts, "issuer" | "key">): Promise<Uint8Array> {
-    const parent = new x509.X509Certificate(new Uint8Array(this.certificate.der));
-    const parentKeyId = parent.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
-    const extensions = parentKeyId
-      ? [...parts.extensions, new x509.AuthorityKeyIdentifierExtension(parentKeyId)]
-      : parts.extensions;
-    return sign({ ...parts, extensions, issuer: parent.subjectName, key: this.#key, signingKey: this.#signingKey });
+  #sign(parts: Omit<SignParts, "issuer" | "key">): Promise<Uint8Array> {
+    const extensions = this.#keyId ? [...parts.extensions, this.#keyId] : parts.extensions;
+    return sign({ ...parts, extensions, issuer: this.#name, key: this.#key, signingKey: this.#signingKey });
   }
 }
 
@@ -138,7 +139,7 @@ export async function issueServingCertificate(
 ): Promise<CertifiedKey> {
   const authority = await Authority.load(ca.certPem, ca.keyPem);
   const key = generatePrivateKey(options.key);
-  const der = await authority.issueLeaf({
+  const der = authority.issueLeaf({
     publicKeyDer: publicKeyDer(key),
     commonName: commonNameFor(options.dnsNames[0]),
     dnsNames: options.dnsNames,
@@ -150,8 +151,6 @@ export async function issueServingCertificate(
 
 const SKEW_MS = 60_000; // clocks of the cluster that lag behind ours
 const MAX_COMMON_NAME_CHARS = 64; // RFC 5280 appendix A, ub-common-name
-const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
-const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
 interface SignParts {
   readonly subject: x509.JsonName;
@@ -167,7 +166,7 @@ interface SignParts {
 async function sign(parts: SignParts): Promise<Uint8Array> {
   const publicKey = new x509.PublicKey(new Uint8Array(parts.publicKeyDer));
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serialNumber(),
+    serialNumber: Buffer.from(serialNumber()).toString("hex"),
     subject: parts.subject,
     issuer: parts.issuer,
     notBefore: new Date(parts.notBeforeMs),
@@ -181,10 +180,10 @@ async function sign(parts: SignParts): Promise<Uint8Array> {
 }
 
 /** 127 random bits: unguessable and positive (RFC 5280 §4.1.2.2 allows 20 octets). */
-function serialNumber(): string {
+function serialNumber(): Uint8Array {
   const bytes = secretBytes(16);
   bytes[0] = (bytes[0]! & 0x3f) | 0x40; // positive and never starting with a zero octet
-  return Buffer.from(bytes).toString("hex");
+  return bytes;
 }
 
 function caParts(options: CaOptions, key: KeyObject) {

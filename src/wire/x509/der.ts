@@ -43,7 +43,8 @@ export function contextConstructed(tag: number, content: Uint8Array): Uint8Array
   return element(0xa0 | tag, content);
 }
 
-function element(tag: number, content: Uint8Array): Uint8Array {
+/** Any element: its tag byte and its content. */
+export function element(tag: number, content: Uint8Array): Uint8Array {
   return Buffer.concat([Uint8Array.of(tag, ...lengthBytes(content.length)), content]);
 }
 

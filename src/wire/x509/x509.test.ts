@@ -43,7 +43,7 @@ test.each([...KEY_KINDS])("a %s root signs an intermediate that signs a leaf, an
   });
   const leafKey = generatePrivateKey("P-256");
   const authority = await Authority.load(issuer.certPem, issuer.keyPem);
-  const der = await authority.issueLeaf({
+  const der = authority.issueLeaf({
     publicKeyDer: publicKeyDer(leafKey),
     dnsNames: [ALICE],
     uris: ["spiffe://root/alice"],
@@ -54,6 +54,8 @@ test.each([...KEY_KINDS])("a %s root signs an intermediate that signs a leaf, an
   expect(leaf.dnsNames).toEqual([ALICE]);
   expect(leaf.uris).toEqual(["spiffe://root/alice"]);
   expect(leaf.isCa).toBe(false);
+  expect(leaf.native.keyUsage).toEqual(["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]);
+  expect(leaf.native.checkIssued(issuer.certificate.native)).toBe(true);
   expect(leaf.notAfterMs).toBe(NOW + DAY);
   const question = { certificate: leaf, intermediates: [issuer.certificate], roots: [root.certificate], nowMs: NOW };
   expect(verifyChain(question)).toEqual({ path: [leaf, issuer.certificate, root.certificate], error: undefined });
