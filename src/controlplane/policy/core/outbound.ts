@@ -1,5 +1,6 @@
 /** The pieces that outbound policies are put together from: backends, distributions, default routes. */
 import type { Metadata } from "#proto/meta";
+import type { TcpAddress } from "#proto/net";
 import type {
   Backend,
   Backend_BalanceP2c,
@@ -9,7 +10,6 @@ import type {
   HttpRoute_Rule,
   OpaqueRoute_Rule,
 } from "#proto/outbound";
-import type { TcpAddress } from "#proto/net";
 import { durationMessage } from "./duration.ts";
 import { defaultMetadata, resourceMetadata } from "./metadata.ts";
 import { type TimeoutSettings, timeoutsMessage } from "./route-settings.ts";

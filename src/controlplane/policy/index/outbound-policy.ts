@@ -16,6 +16,7 @@ import {
 import type { PolicyConfig, PolicyObjects } from "./objects.ts";
 import { egressParent, type OutboundParent, outsideParent, serviceParent } from "./outbound-parent.ts";
 import {
+  hasRoutes,
   outboundGrpcRoutes,
   outboundHttpRoutes,
   outboundTcpRoutes,
@@ -25,6 +26,8 @@ import {
 import { type OutboundQuery, type OutboundTarget, resolveTarget } from "./outbound-target.ts";
 
 export interface OutboundAnswer {
+  /** Whether routes of the cluster play a part, so that their backends matter. */
+  readonly hasRoutes: boolean;
   /** Undefined when the target is nothing that the cluster knows. */
   readonly policy: OutboundPolicy | undefined;
   readonly target: OutboundTarget;
@@ -35,15 +38,16 @@ export interface OutboundAnswer {
 /** The policy for one client namespace and one target, as the cluster stands now. */
 export function outboundPolicy(objects: PolicyObjects, config: PolicyConfig, query: OutboundQuery): OutboundAnswer {
   const target = resolveTarget(objects, config, query);
-  if (target.kind === "unknown") return { policy: undefined, target, warnings: [] };
+  if (target.kind === "unknown") return { policy: undefined, target, hasRoutes: false, warnings: [] };
   if (target.kind === "service" && isUndeclared(objects, query, target)) {
-    return { policy: undefinedPort(target), target, warnings: [] };
+    return { policy: undefinedPort(target), target, hasRoutes: false, warnings: [] };
   }
   const parent = parentOf(objects, config, target);
   const warnings = [...parent.warnings];
   const warn = (message: string): void => void warnings.push(message);
   const context = { objects, config, parent, sourceNamespace: query.sourceNamespace, warn };
-  return { policy: { protocol: protocolMessage(context), metadata: parent.metadata }, target, warnings };
+  const policy = { protocol: protocolMessage(context), metadata: parent.metadata };
+  return { policy, target, hasRoutes: hasRoutes(context), warnings };
 }
 
 type Known = Exclude<OutboundTarget, { kind: "unknown" }>;

@@ -72,6 +72,15 @@ function attached<T extends Route>(context: RouteContext, routes: IndexedObjects
   });
 }
 
+/** Whether any route of the cluster names this parent. */
+export function hasRoutes({ objects, parent: { routeKey } }: RouteContext): boolean {
+  if (routeKey === undefined) return false;
+  const { policyHttpRoutes, gatewayHttpRoutes, grpcRoutes, tlsRoutes, tcpRoutes } = objects;
+  return [policyHttpRoutes, gatewayHttpRoutes, grpcRoutes, tlsRoutes, tcpRoutes].some(
+    (routes) => routes.byIndex(BY_PARENT, routeKey).length > 0,
+  );
+}
+
 export function outboundHttpRoutes(context: RouteContext): HttpMessage[] {
   const { policyHttpRoutes, gatewayHttpRoutes } = context.objects;
   const of = (group: string, routes: HttpRoute[]) => routes.map((route) => ({ group, route }));

@@ -1,0 +1,10 @@
+/**
+ * The policy controller: what each port of a workload speaks and who may call it, and how a client's traffic is routed.
+ *
+ * Three layers, each knowing only those before it: core/ (policy as proxies are told it, no Kubernetes) ← index/ (objects
+ * in, messages out, pure) ← serve/ (watches, gRPC streams, the validating
+ * webhook, whose rules are in validate/).
+ * Reading order: serve/run.ts, serve/topics.ts, index/inbound-server.ts, index/outbound-policy.ts, core/.
+ * It writes nothing to the cluster: whether a route is accepted is computed here, not read back from its status.
+ */
+export { type PolicyApp, type PolicyAppOptions, run, startPolicy } from "./serve/run.ts";
