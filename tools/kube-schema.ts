@@ -49,7 +49,14 @@ const ROOTS = [
 const types: Record<string, TypeRow> = {};
 const docs: Record<string, Record<string, string>> = {};
 
+/** Fields that the published declarations leave out of a type (they come from an embedded one). */
+const MISSING: Record<string, Record<string, string>> = {
+  "admissionregistration/v1.RuleWithOperations": { resources: "[]string", scope: "string" },
+  "admissionregistration/v1.NamedRuleWithOperations": { resources: "[]string", scope: "string" },
+};
+
 for (const module of ROOTS) readModule(module);
+for (const [name, fields] of Object.entries(MISSING)) Object.assign(types[name]!.f, fields);
 const reachable = new Set<string>();
 for (const name of Object.keys(types)) if (types[name]!.f["kind"] && types[name]!.f["metadata"]) reach(name);
 for (const extra of ["meta/v1.DeleteOptions", "meta/v1.ObjectMeta"]) reach(extra);
