@@ -5,6 +5,9 @@ type Program = (args: readonly string[], env: Env) => Promise<number>;
 const programs: Readonly<Record<string, () => Promise<{ run: Program }>>> = {
   identity: () => import("#controlplane/identity"),
   destination: () => import("#controlplane/destination"),
+  policy: () => import("#controlplane/policy"),
+  "proxy-injector": () => import("#controlplane/injector"),
+  "sp-validator": () => import("#controlplane/sp-validator"),
 };
 
 /** `linkerd controller <program> [flags]`: runs one program until it is told to stop. */
