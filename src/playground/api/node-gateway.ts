@@ -49,12 +49,14 @@ export interface ContainerSession {
   writeStdin(chunk: Uint8Array): boolean;
   closeStdin(): void;
   resize(columns: number, rows: number): void;
+  /** The client is slow: stop handing over output until `resume`. Without these a slow client is cut off at 64 MB. */
+  pause?(): void;
+  resume?(): void;
   /** The client has gone: end the command (exec), or let go of it (attach). */
   close(): void;
 }
 
 export interface SessionSink {
-  /** False: the client is slow; stop reading until `session.resume`-like calls are made through `onDrain`. */
   stdout(chunk: Uint8Array): void;
   stderr(chunk: Uint8Array): void;
   /** Room for stdin again. */
@@ -75,5 +77,8 @@ export interface PortStream {
   write(chunk: Uint8Array): boolean;
   /** Half-close: the pod sees the end of input. */
   end(): void;
+  /** The client is slow: stop reading from the pod until `resume`. */
+  pause?(): void;
+  resume?(): void;
   close(): void;
 }

@@ -1,9 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { type Clock, systemClock } from "#lib/clock";
 import { type Log, silentLog } from "#lib/log";
+import { systemRandom } from "#lib/random";
 import { StatusError } from "../store/status.ts";
 import { Store } from "../store/store.ts";
+import { AdmissionChain } from "./admission/webhooks.ts";
 import { authenticate, impersonate } from "./authenticate.ts";
 import { Authorizer } from "./authorize.ts";
 import { bootstrap } from "./bootstrap.ts";
@@ -15,6 +18,7 @@ import type { NodeGateway } from "./node-gateway.ts";
 import { Objects } from "./objects.ts";
 import { sendStatus } from "./respond.ts";
 import { route } from "./route.ts";
+import { refuseUpgrade, upgrade } from "./streams/upgrade.ts";
 import { TokenIssuer } from "./tokens.ts";
 import { Types } from "./types.ts";
 import { systemUser, type User } from "./users.ts";
@@ -107,6 +111,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     apiAddress: podAddress.host,
     apiPort: podAddress.port,
   });
+  objects.useAdmission(new AdmissionChain({ store, types, clock, random: systemRandom, log }));
   const defaultUrl = options.publicUrl ?? (tcp ? `https://${tcp.host}:${tcp.port}` : "https://localhost");
   return {
     addresses,
@@ -138,6 +143,10 @@ class Listener {
     this.#http = createServer(
       { maxHeaderSize: MAX_HEADER_BYTES },
       (request, response) => void this.#answer(request, response),
+    );
+    this.#http.on(
+      "upgrade",
+      (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket, head),
     );
     this.#http.requestTimeout = 0;
     this.#http.keepAliveTimeout = 120_000;
@@ -189,6 +198,16 @@ class Listener {
           cause: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
         });
       sendStatus(response, refusal, warnings);
+    }
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    try {
+      const url = urlOf(request);
+      const user = impersonate(request, authenticate(request, url.pathname, this.#parts.tokens));
+      await upgrade({ parts: this.#parts, request, socket, head, url, user });
+    } catch (thrown) {
+      refuseUpgrade(socket, StatusError.from(thrown));
     }
   }
 
