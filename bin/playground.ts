@@ -2,9 +2,9 @@
  * `linkerd playground up | down | status | kubeconfig`: a small Kubernetes on this machine, with the product's own images.
  * `front` and `inner` are its two processes (see src/playground/front/front.ts) and not for people.
  */
-import { fstatSync, readlinkSync } from "node:fs";
+import { existsSync, fstatSync, readlinkSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import {
   type Front,
@@ -291,22 +291,21 @@ function folderOf(name: string): StateFolder {
   return new StateFolder(base, name);
 }
 
-/** The machine as commands see it: the usual administrators' folders on PATH, and libraries that the clone brings. */
+/** The machine as commands see it, with the usual administrators' folders on PATH. */
 function thisMachine(): Machine {
   const env: Record<string, string> = {};
   for (const [key, value] of Object.entries(process.env)) if (value !== undefined) env[key] = value;
   const path = [...(env["PATH"] ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
   env["PATH"] = [...new Set(path.filter(Boolean))].join(delimiter);
-  if (env["LINKERD_TS_LIBRARY_PATH"]) env["LD_LIBRARY_PATH"] = env["LINKERD_TS_LIBRARY_PATH"];
   const { uid, username } = userInfo();
   return { uid, userName: username, env };
 }
 
-/** When iptables comes from an unpacked package, containers get that package's folder over their /usr. */
+/** When iptables comes from packages unpacked into a folder (through its `wrapped/`), containers get that over their /usr. */
 function usrLayers(path: string): string[] {
   const found = Bun.which("iptables-restore", { PATH: path });
-  const usr = found ? dirname(dirname(found)) : "/usr";
-  return usr === "/usr" || usr === "/" || !usr.endsWith("/usr") ? [] : [usr];
+  if (!found || basename(dirname(found)) !== "wrapped") return [];
+  return [join(dirname(dirname(found)), "usr")];
 }
 
 function executable(): string {
