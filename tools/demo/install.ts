@@ -16,7 +16,7 @@ const SCRAPE_INTERVAL = "1s";
  */
 export async function installMesh(cluster: DemoCluster, linkerd: Linkerd, steps: Steps): Promise<void> {
   steps.step("Installing the custom resource definitions");
-  await cluster.apply(await linkerd.run("install", "--crds"));
+  await cluster.apply(await linkerd.run("install", "--crds", "--set", "installGatewayAPI=true"));
   await install(cluster, steps, "the control plane", await linkerd.run("install"), "linkerd");
   const viz = await linkerd.run("viz", "install", "--set", `metricsAPI.scrapeInterval=${SCRAPE_INTERVAL}`);
   await install(cluster, steps, "the viz extension", viz, "linkerd-viz");
