@@ -8,9 +8,6 @@ const programs: Readonly<Record<string, () => Promise<{ run: Program }>>> = {
   policy: () => import("#controlplane/policy"),
   "proxy-injector": () => import("#controlplane/injector"),
   "sp-validator": () => import("#controlplane/sp-validator"),
-  policy: () => import("#controlplane/policy"),
-  "proxy-injector": () => import("#controlplane/injector"),
-  "sp-validator": () => import("#controlplane/sp-validator"),
 };
 
 /** `linkerd controller <program> [flags]`: runs one program until it is told to stop. */
