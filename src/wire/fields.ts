@@ -86,13 +86,24 @@ export class Fields {
     return undefined;
   }
 
-  /** A copy that owns its bytes, for whoever must wait. Table entries are kept: they are immutable. */
+  /**
+   * A copy that owns its bytes, for whoever must wait. Only the stretch that fields lie in is copied (a head may stand before
+   * 512 KiB of body), with the line end behind it. Table entries are kept: they are immutable.
+   */
   copy(): Fields {
     const kept = new Fields();
-    kept.bytes = this.bytes.slice();
+    const end = this.count * STRIDE;
+    let from = this.bytes.length;
+    let to = 0;
+    for (let offset = 0; offset < end; offset += STRIDE) {
+      from = Math.min(from, this.at[offset + 1], this.at[offset + 3]);
+      to = Math.max(to, this.at[offset + 2], this.at[offset + 4]);
+    }
+    kept.bytes = this.bytes.slice(from, to + LINE_END_BYTES);
     kept.count = this.count;
-    kept.at = this.at.slice();
+    kept.at = this.at.slice(0, Math.max(end, STRIDE));
     kept.entries = this.entries.slice(0, this.count);
+    for (let i = 0; i < end; i++) if (i % STRIDE !== 0) kept.at[i] -= from;
     return kept;
   }
 
@@ -104,6 +115,8 @@ export class Fields {
 }
 
 export const STRIDE = 5;
+/** CR LF behind the last HTTP/1 field: with it the copy is still written as one range. */
+const LINE_END_BYTES = 2;
 const EMPTY = new Uint8Array(0);
 
 /** A field that is there but is not to be written. */

@@ -162,6 +162,7 @@ export class RequestReader {
 
   #end(): void {
     this.#state = COMPLETE;
+    this.head.fields.clear(NO_BYTES); // an idle connection must not hold the last chunk
     const trailers = this.#body.trailers;
     this.#sink.requestEnd(trailers.count > 0 ? trailers : null);
   }

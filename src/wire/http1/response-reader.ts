@@ -163,6 +163,7 @@ export class ResponseReader {
 
   #end(): void {
     this.#state = IDLE;
+    this.head.fields.clear(NO_BYTES); // an idle connection must not hold the last chunk
     const trailers = this.#body.trailers;
     this.#sink.responseEnd(trailers.count > 0 ? trailers : null);
   }
