@@ -17,6 +17,7 @@ import {
 import { defaultValues, TRUST_ROOTS_CONFIG_MAP, type Values } from "#manifests/install";
 import { CliError, messageOf } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
+import { withoutEmptied } from "../emptied.ts";
 import { overrideAnnotations } from "../inject-annotations.ts";
 import { printInjectReport, reasonsInWords, type Transformed } from "../inject-report.ts";
 import { readText } from "../inputs.ts";
@@ -141,7 +142,7 @@ class Injector {
         "--manual must be set when injecting control plane components",
       );
     }
-    const { object } = uninject(original); // an older proxy of ours goes first
+    const object = withoutEmptied(uninject(original).object, original); // an older proxy of ours goes first
     const report = reportOn(object, this.#values.identity.serviceAccountTokenProjection);
     const workload = readWorkload(object);
     if (report.outcome === "skipped" || !workload) return this.#skip(object, original, report);

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { type Manifest, reportOn, uninject } from "#manifests/inject";
 import type { CliContext } from "../context.ts";
+import { withoutEmptied } from "../emptied.ts";
 import { printUninjectReport, type Transformed } from "../inject-report.ts";
 import { manifestFormat } from "../manifest-output.ts";
 import { transformInputs } from "../transform.ts";
@@ -24,7 +25,7 @@ async function run(names: string[], output: string, context: CliContext): Promis
   const change = (original: Manifest): Manifest => {
     const { object, hasChanged } = uninject(original);
     done.push({ report: reportOn(original), did: hasChanged ? "uninjected" : "skipped" });
-    return object;
+    return withoutEmptied(object, original);
   };
   await transformInputs(names, change, manifestFormat(output), context);
   printUninjectReport(done, context.io);
