@@ -112,9 +112,10 @@ class RelaySide implements TransportHandler {
     this.#isClosed = true;
     this.#onClosed(cause);
     if (this.other.#isClosed) return;
-    // A clean close without FIN both ways, or an error: the other peer must not take it for a finished stream.
-    if (cause !== undefined || !this.#hasEnded) this.other.transport.terminate();
-    else this.other.#closeWhenDone();
+    // A break must not look like a finished stream. A TLS session that both sides ended closes without a word of `end`.
+    if (cause !== undefined) this.other.transport.terminate();
+    else if (this.#hasEnded) this.other.#closeWhenDone();
+    else this.end();
   }
 
   #shutdown(): void {
@@ -125,8 +126,8 @@ class RelaySide implements TransportHandler {
     this.other.#closeWhenDone();
   }
 
-  /** Both directions of this connection have ended: Bun leaves the closing to us. */
+  /** Both directions of this connection have ended, or nobody is left to hear this peer: Bun leaves the closing to us. */
   #closeWhenDone(): void {
-    if (this.#hasEnded && this.#isShut && !this.#isClosed) this.transport.close();
+    if ((this.#hasEnded || this.other.#isClosed) && this.#isShut && !this.#isClosed) this.transport.close();
   }
 }
