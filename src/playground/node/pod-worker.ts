@@ -50,6 +50,8 @@ export class PodWorker {
   #isPrepared = false;
   #isPreparing = false;
   #isClosing = false;
+  #isTicking = false;
+  #isTickDue = false;
   #trouble: { reason: string; message: string } | undefined;
   #prepareAtMs = 0;
   #wake: Timer | undefined;
@@ -116,8 +118,20 @@ export class PodWorker {
     this.tick();
   }
 
-  /** Looks at everything and does what is due. */
+  /** Looks at everything and does what is due. What a step brings about is looked at in another round, not inside it. */
   tick(): void {
+    this.#isTickDue = true;
+    if (this.#isTicking) return;
+    this.#isTicking = true;
+    while (this.#isTickDue) {
+      this.#isTickDue = false;
+      this.#round();
+    }
+    this.#isTicking = false;
+    this.#publish();
+  }
+
+  #round(): void {
     this.#wake?.cancel();
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
     const view = this.#view();
@@ -126,7 +140,6 @@ export class PodWorker {
     for (const record of toStart(this.#stage, view)) this.#startIfDue(record);
     for (const record of toStop(this.#stage, view)) this.#stop(record);
     if (this.#stage === "ended") this.#close();
-    this.#publish();
   }
 
   #view(): PodView {
