@@ -99,7 +99,7 @@ export class Fields {
       from = Math.min(from, this.at[offset + 1], this.at[offset + 3]);
       to = Math.max(to, this.at[offset + 2], this.at[offset + 4]);
     }
-    kept.bytes = this.bytes.slice(from, to + LINE_END_BYTES);
+    kept.bytes = Uint8Array.prototype.slice.call(this.bytes, from, to + LINE_END_BYTES); // Buffer's own `slice` is a view
     kept.count = this.count;
     kept.at = this.at.slice(0, Math.max(end, STRIDE));
     kept.entries = this.entries.slice(0, this.count);
