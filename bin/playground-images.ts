@@ -47,7 +47,10 @@ export function imagesOf(sources: ImageSources): ImageTable {
 function programOf({ executable, script }: ImageSources): Image {
   const run = script ? [`${HOME}/bun`, `${HOME}/source/bin/main.ts`] : [`${HOME}/linkerd`];
   const clone = script && dirname(dirname(script));
-  const texts = Object.entries(COMMANDS).map(([path, word]) => [path, `#!/bin/sh\nexec ${run.join(" ")} ${word} "$@"\n`]);
+  const texts = Object.entries(COMMANDS).map(([path, word]) => [
+    path,
+    `#!/bin/sh\nexec ${run.join(" ")} ${word} "$@"\n`,
+  ]);
   return {
     entrypoint: run,
     files: clone ? { [`${HOME}/bun`]: executable, [`${HOME}/source`]: clone } : { [`${HOME}/linkerd`]: executable },

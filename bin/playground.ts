@@ -4,7 +4,7 @@
  */
 import { existsSync, fstatSync, readlinkSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
-import { basename, delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import {
   type Front,
@@ -203,7 +203,7 @@ async function inner(options: Options): Promise<number> {
     env: machine.env,
     images: imagesOf({ executable: executable(), script: script(), env: machine.env }),
     isRoot: options.name === "root",
-    usrLayers: usrLayers(machine.env["PATH"] ?? ""),
+    ...fetchedCommands(machine.env["PATH"] ?? ""),
     server: options.server,
     write: (message) => void process.stdout.write(`${JSON.stringify(message)}\n`),
     writeLog: (line) => void process.stderr.write(line),
@@ -301,11 +301,20 @@ function thisMachine(): Machine {
   return { uid, userName: username, env };
 }
 
-/** When iptables comes from packages unpacked into a folder (through its `wrapped/`), containers get that over their /usr. */
-function usrLayers(path: string): string[] {
+/**
+ * When iptables comes from an unpacked package (a wrapper beside its `usr`), containers get that `usr` over their own,
+ * and the plain names, which an installed package would make links for.
+ */
+function fetchedCommands(path: string): { usrLayers: string[]; containerTexts: Record<string, string> } {
   const found = Bun.which("iptables-restore", { PATH: path });
-  if (!found || basename(dirname(found)) !== "wrapped") return [];
-  return [join(dirname(dirname(found)), "usr")];
+  const usr = found ? join(dirname(dirname(found)), "usr") : "";
+  if (!existsSync(join(usr, "sbin", "iptables-nft"))) return { usrLayers: [], containerTexts: {} };
+  const names = ["iptables", "ip6tables"].flatMap((name) => ["", "-restore", "-save"].map((suffix) => [name, suffix]));
+  const texts = names.map(([name, suffix]) => [
+    `/usr/sbin/${name}${suffix}`,
+    `#!/bin/sh\nexec /usr/sbin/${name}-nft${suffix} "$@"\n`,
+  ]);
+  return { usrLayers: [usr], containerTexts: Object.fromEntries(texts) };
 }
 
 function executable(): string {

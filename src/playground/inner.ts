@@ -10,8 +10,9 @@ import { type ApiServer, startApiServer } from "./api/server.ts";
 import { startControllers } from "./controllers/index.ts";
 import { serveDns } from "./dns/server.ts";
 import { answer } from "./dns/zone.ts";
+import type { InnerMessage } from "./front/front.ts";
 import { SOCKET } from "./front/state-folder.ts";
-import { API_ADDRESS, AddressPool, CLUSTER_DOMAIN, DNS_ADDRESS, NODE_ADDRESS } from "./node/addresses.ts";
+import { AddressPool, API_ADDRESS, CLUSTER_DOMAIN, DNS_ADDRESS, NODE_ADDRESS } from "./node/addresses.ts";
 import { NodeAgent } from "./node/agent.ts";
 import { createCommands } from "./node/commands.ts";
 import { EventRecorder } from "./node/events.ts";
@@ -24,7 +25,6 @@ import { ServiceRules } from "./node/service-rules.ts";
 import { mountNew } from "./node/system-calls.ts";
 import { dataReader } from "./object-data.ts";
 import { ServiceView } from "./service-view.ts";
-import type { InnerMessage } from "./front/front.ts";
 
 export interface InnerOptions {
   /** Environment of machine commands. */
@@ -33,6 +33,8 @@ export interface InnerOptions {
   readonly isRoot: boolean;
   /** Folders laid over every container's /usr. */
   readonly usrLayers: readonly string[];
+  /** Files every container gets, by path; scripts (`#!`) may be run. */
+  readonly containerTexts: Readonly<Record<string, string>>;
   /** Where clients outside reach the API: goes into the kubeconfig. */
   readonly server: string;
   readonly write: (message: InnerMessage) => void;
@@ -57,7 +59,10 @@ export async function runInner(options: InnerOptions): Promise<number> {
     await cluster.stop();
     return 0;
   } catch (cause) {
-    options.write({ kind: "failed", text: `Cannot start the playground: ${cause instanceof Error ? cause.message : String(cause)}` });
+    options.write({
+      kind: "failed",
+      text: `Cannot start the playground: ${cause instanceof Error ? cause.message : String(cause)}`,
+    });
     return 1;
   }
 }
@@ -99,9 +104,15 @@ async function startCluster(options: InnerOptions): Promise<Cluster> {
     issueToken: tokenIssuer(api),
     isRoot: options.isRoot,
     usrLayers: options.usrLayers,
+    containerTexts: options.containerTexts,
   };
   const agent = new NodeAgent(context);
-  api.useNode(createGateway(() => agent, () => context));
+  api.useNode(
+    createGateway(
+      () => agent,
+      () => context,
+    ),
+  );
   await agent.run();
   options.write({ kind: "progress", text: "node" });
   const stopControllers = startAllControllers(api, clock, log);
@@ -140,7 +151,10 @@ async function startServices(
 function startAllControllers(api: ApiServer, clock: Clock, log: Log): () => void {
   const client = api.client("kube-controller-manager");
   const events = new EventRecorder(client, clock, "controller-manager");
-  return startControllers({ client, clock, random: systemRandom, log, events, registry: api.types.registry }, api.caPem);
+  return startControllers(
+    { client, clock, random: systemRandom, log, events, registry: api.types.registry },
+    api.caPem,
+  );
 }
 
 function tokenIssuer(api: ApiServer): TokenIssuer {

@@ -8,7 +8,8 @@ export function dataReader(client: ApiClient): DataReader {
     if (!object) return undefined;
     const data = new Map<string, Uint8Array>();
     const plain = (object["data"] ?? {}) as Record<string, string>;
-    for (const [key, value] of Object.entries(plain)) data.set(key, Buffer.from(value, kind === "Secret" ? "base64" : "utf8"));
+    for (const [key, value] of Object.entries(plain))
+      data.set(key, Buffer.from(value, kind === "Secret" ? "base64" : "utf8"));
     const binary = (object["binaryData"] ?? {}) as Record<string, string>;
     for (const [key, value] of Object.entries(binary)) data.set(key, Buffer.from(value, "base64"));
     return data;

@@ -50,7 +50,7 @@ const ENTERING_POLL_MS = 5;
 // Runs as root of the new namespaces, before the container's own user takes over. $1 root, $2 folder, $3 host name.
 const ENTER = [
   'cd "$1" && pivot_root . . && umount -l . || exit 126',
-  'printf %s "$3" > /proc/sys/kernel/hostname',
+  '{ printf %s "$3" > /proc/sys/kernel/hostname; } 2>/dev/null || hostname "$3"', // the file is not for user namespaces
   'cd "$2" || exit 126',
   "unset OLDPWD PWD",
   "shift 3",

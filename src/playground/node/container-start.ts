@@ -41,7 +41,7 @@ export function startContainer(context: NodeContext, input: StartInput): Contain
     workdir: spec.workingDir ?? image.workdir ?? "/",
     identity,
     mounts: [...imageMounts(image), ...volumes.mountsOf(spec, env), terminationMount(record, volumes)],
-    texts: { ...image.texts, ...podTexts(pod, podIp) },
+    texts: { ...context.containerTexts, ...image.texts, ...podTexts(pod, podIp) },
     isRootNode: context.isRoot,
     usrLayers: context.usrLayers,
     hasStdin: spec.stdin === true,

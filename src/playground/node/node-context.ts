@@ -27,4 +27,6 @@ export interface NodeContext {
   /** Root of the machine, else root of a user namespace. */
   readonly isRoot: boolean;
   readonly usrLayers: readonly string[];
+  /** Files every container gets, by path; scripts (`#!`) may be run. */
+  readonly containerTexts: Readonly<Record<string, string>>;
 }

@@ -3,7 +3,7 @@
  * As root the overlay covers `/`; in a user namespace Linux allows it over folders only, so there it covers those
  * that programs write to and the rest is shown read-only.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bindMount, makeReadOnly, mountNew, unmountTree } from "./system-calls.ts";
 
@@ -43,7 +43,7 @@ export function closeRoot(home: string): void {
 /** Makes the files read-only (`readOnlyRootFilesystem`); volumes keep their own mode. */
 export function sealRoot(options: Pick<RootOptions, "usrLayers">, root: string, isRoot: boolean): void {
   const overlays = isRoot ? [root, ...(options.usrLayers.length > 0 ? [join(root, "usr")] : [])] : rootlessMounts(root);
-  for (const at of [...overlays, join(root, "tmp"), join(root, "run")]) makeReadOnly(at);
+  for (const at of [...overlays, join(root, "tmp"), join(root, "run")]) makeReadOnly(at, false); // volumes below keep their own mode
 }
 
 function rootlessMounts(root: string): string[] {
@@ -51,12 +51,17 @@ function rootlessMounts(root: string): string[] {
 }
 
 function overlayWhole(options: RootOptions, root: string): void {
-  const upper = overlay(options, "all", ["/"], root, options.texts);
-  chmodSync(upper, 0o755);
-  if (options.usrLayers.length > 0) overlay(options, "usr", [...options.usrLayers, "/usr"], join(root, "usr"), {});
+  const hasUsr = options.usrLayers.length > 0;
+  const isUsr = ([path]: [string, string]): boolean => hasUsr && path.startsWith("/usr/");
+  const texts = Object.entries(options.texts);
+  overlay(options, "all", ["/"], root, Object.fromEntries(texts.filter((text) => !isUsr(text))));
+  if (!hasUsr) return;
+  const inUsr = texts.filter(isUsr).map(([path, text]): [string, string] => [path.slice("/usr".length), text]);
+  overlay(options, "usr", [...options.usrLayers, "/usr"], join(root, "usr"), Object.fromEntries(inUsr));
 }
 
 function overlayFolders(options: RootOptions, root: string): void {
+  mountNew("tmpfs", root, `mode=0755,${SCRATCH_BYTES}`); // a root must be a mount of its own
   for (const name of readdirSync("/")) {
     const source = `/${name}`;
     const target = join(root, name);
@@ -70,7 +75,7 @@ function overlayFolders(options: RootOptions, root: string): void {
 function showFolder(options: RootOptions, name: string, target: string): void {
   mkdirSync(target);
   if (!OVERLAID.includes(name)) {
-    bindMount(`/${name}`, target);
+    bindMount(`/${name}`, target, true); // what cannot be overlaid must not be written to
     return;
   }
   const layers = name === "usr" ? [...options.usrLayers, "/usr"] : [`/${name}`];
@@ -90,7 +95,7 @@ function overlay(
   layers: readonly string[],
   target: string,
   texts: Readonly<Record<string, string>>,
-): string {
+): void {
   const upper = join(options.home, `upper-${name}`);
   const work = join(options.home, `work-${name}`);
   for (const folder of [upper, work]) mkdirSync(folder, { mode: 0o755 });
@@ -101,7 +106,6 @@ function overlay(
   const escaped = layers.map((layer) => layer.replaceAll("\\", "\\\\").replaceAll(":", "\\:"));
   const data = `lowerdir=${escaped.join(":")},upperdir=${upper},workdir=${work}`;
   mountNew("overlay", target, options.isRoot ? data : `${data},userxattr`);
-  return upper;
 }
 
 function mountFreshFolders(root: string): void {
@@ -109,8 +113,7 @@ function mountFreshFolders(root: string): void {
   mountNew("tmpfs", join(root, "tmp"), `mode=1777,${SCRATCH_BYTES}`);
   mountNew("tmpfs", join(root, "run"), `mode=0755,${SCRATCH_BYTES}`);
   mountDevices(join(root, "dev"));
-  bindMount("/sys", join(root, "sys"));
-  makeReadOnly(join(root, "sys"));
+  bindMount("/sys", join(root, "sys"), true);
 }
 
 /** Device nodes cannot be made in a user namespace, so the machine's own are shown. */

@@ -7,18 +7,21 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 
 const MS_RDONLY = 1;
 const MS_NOSUID = 2;
-const MS_NODEV = 4;
-const MS_REMOUNT = 32;
 const MS_BIND = 4096;
 const MS_REC = 16384;
 const MNT_DETACH = 2;
 const CLONE_NEWNET = 0x40000000;
+const SYS_MOUNT_SETATTR = 442n; // the same on every architecture
+const AT_FDCWD = -100n;
+const AT_RECURSIVE = 0x8000n;
+const MOUNT_ATTR_RDONLY = 1n;
 
 const libc = dlopen("libc.so.6", {
   mount: { args: ["ptr", "ptr", "ptr", "u64", "ptr"], returns: "i32" },
   umount2: { args: ["ptr", "i32"], returns: "i32" },
   unshare: { args: ["i32"], returns: "i32" },
   setns: { args: ["i32", "i32"], returns: "i32" },
+  syscall: { args: ["i64", "i64", "ptr", "u64", "ptr", "u64"], returns: "i64" },
   __errno_location: { args: [], returns: "ptr" },
 }).symbols;
 
@@ -30,17 +33,22 @@ export function mountNew(type: string, target: string, options: string, readOnly
 /** Shows the file or folder `source` at `target` too, with what is mounted below it. */
 export function bindMount(source: string, target: string, readOnly = false): void {
   mount(source, target, "", MS_BIND | MS_REC, "");
-  if (readOnly) makeReadOnly(target);
+  if (readOnly) makeReadOnly(target, true);
 }
 
-/** Forbids writes through the mount at `target`; the file system below may still change. */
-export function makeReadOnly(target: string): void {
-  try {
-    mount("", target, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID, "");
-  } catch {
-    // In a user namespace flags of the host's mount are locked and must be repeated; nodev is the common one.
-    mount("", target, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, "");
-  }
+/** Forbids writes through the mount at `target` (and, recursive, those below it); the file systems may still change. */
+export function makeReadOnly(target: string, isRecursive: boolean): void {
+  const attributes = new BigUint64Array([MOUNT_ATTR_RDONLY, 0n, 0n, 0n]); // set, clear, propagation, user namespace
+  const path = cString(target);
+  const result = libc.syscall(
+    SYS_MOUNT_SETATTR,
+    AT_FDCWD,
+    ptr(path),
+    isRecursive ? AT_RECURSIVE : 0n,
+    ptr(attributes),
+    attributes.byteLength,
+  );
+  if (result !== 0n) throw failure(`make ${target} read-only (Linux 5.12 or newer is needed)`);
 }
 
 /** Takes the mounts at `target` and below out of this namespace; they end when their last user does. */
