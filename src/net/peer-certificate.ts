@@ -22,7 +22,8 @@ export function peerCertificates({ host, port, serverName }: PeerQuestion): Prom
     };
     const socket = connect({ host, port, servername: serverName, rejectUnauthorized: false }, () => {
       const chain = chainOf(socket.getPeerCertificate(true));
-      socket.destroy();
+      socket.end(); // lets the handshake's last flight out; the time limit cuts a server that does not close
+      socket.unref();
       if (chain.length > 0) resolve(chain);
       else reject(new Error(`Cannot read the certificate of ${where}: the server shows none`));
     });
