@@ -7,4 +7,4 @@
  */
 export type { Extension, ExtensionEntry } from "./extension.ts";
 export { type Io, processIo } from "./io.ts";
-export { COMMANDS, run } from "./program.ts";
+export { COMMANDS, type CommandEntry, run } from "./program.ts";
