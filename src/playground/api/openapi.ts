@@ -4,9 +4,20 @@ import type { Schema } from "../schema/schema.ts";
 import type { ResourceType } from "../store/resources.ts";
 import type { Call } from "./call.ts";
 import { unknownResource } from "./request-info.ts";
-import { sendJson } from "./respond.ts";
+import { sendJson, sendText } from "./respond.ts";
 
 type Docs = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/**
+ * `/openapi/v2` as an empty document. Clients ask it for kinds that v3 does not know and then say so in their own words;
+ * kubectl before 1.29 insists on it and validates nothing with it.
+ */
+export function openApiV2(call: Call): void {
+  const text = `\n\u00032.0`; // protobuf of openapi.v2.Document{swagger: "2.0"}
+  const accept = call.request.headers.accept ?? "";
+  if (accept.includes("protobuf")) sendText(call.response, 200, text, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+  else sendJson(call, 200, { swagger: "2.0", info: { title: "Kubernetes", version: "playground" }, paths: {} });
+}
 
 /** `/openapi/v3` and its documents, one per group and version. Clients cache each by the hash in its address. */
 export async function openApi(call: Call): Promise<void> {

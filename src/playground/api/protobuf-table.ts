@@ -206,6 +206,15 @@ export const KINDS: Record<string, MessageSpec> = {
     2: one("selector", SELECTOR),
     3: { name: "maxUnavailable", type: "int-or-string" },
   }),
+  HorizontalPodAutoscaler: withSpec({
+    1: one("scaleTargetRef", { 1: text("kind"), 2: text("name"), 3: text("apiVersion") }),
+    2: int("minReplicas"),
+    3: int("maxReplicas"),
+    4: many("metrics", {
+      1: text("type"),
+      4: one("resource", { 1: text("name"), 2: one("target", { 1: text("type"), 4: int("averageUtilization") }) }),
+    }),
+  }),
   PriorityClass: object({
     2: int("value"),
     3: bool("globalDefault"),

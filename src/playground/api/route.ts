@@ -2,7 +2,7 @@ import { StatusError } from "../store/status.ts";
 import { decodeBody, readBody } from "./body.ts";
 import type { Call, ResourceCall } from "./call.ts";
 import { discover } from "./discovery.ts";
-import { openApi } from "./openapi.ts";
+import { openApi, openApiV2 } from "./openapi.ts";
 import { parseResourcePath, type RequestInfo, typeOfPath, unknownResource, verbOf } from "./request-info.ts";
 import { sendJson, sendObject, sendText } from "./respond.ts";
 import { review } from "./reviews.ts";
@@ -51,6 +51,7 @@ function routePath(call: Call): void | Promise<void> {
   if (pathname === "/version") return sendJson(call, 200, VERSION);
   if (isOpen) return sendText(call.response, 200, "ok", "text/plain; charset=utf-8");
   if (pathname.startsWith("/openapi/v3")) return openApi(call);
+  if (pathname === "/openapi/v2") return openApiV2(call);
   if (pathname === "/openid/v1/jwks") return sendJson(call, 200, parts.tokens.jwks(), "application/jwk-set+json");
   if (/^\/apis?(\/|$)/.test(pathname)) return discover(call);
   throw unknownResource();

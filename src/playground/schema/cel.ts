@@ -20,7 +20,7 @@ export function compileCel(expression: string): Program {
   if (known) return known;
   if (programs.size >= MAX_PROGRAMS) programs.clear();
   environment ??= makeEnvironment();
-  const program = environment.parse(expression) as unknown as Program;
+  const program = environment.parse(plainHas(expression)) as unknown as Program;
   programs.set(expression, program);
   return program;
 }
@@ -33,6 +33,17 @@ export function celFindings(value: unknown, old: unknown, schema: Schema): Statu
   const run = { found: [] as StatusCause[], left: MAX_EVALUATIONS };
   walk(value, old, schema, "", run);
   return run.found;
+}
+
+/**
+ * Hacky: the CEL library takes only `has(a.b.c)`; Gateway API's rules say `has(self.matches[0].path)`, which is written
+ * here as `self.matches[0].?path.hasValue()`, the same question in optional syntax.
+ */
+export function plainHas(expression: string): string {
+  const literal = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\bhas\(([^()"']*\[[^()"']*)\.([A-Za-z_]\w*)\s*\)/g;
+  return expression.replace(literal, (text, base?: string, field?: string) =>
+    base === undefined ? text : `(${base}.?${field}.hasValue())`,
+  );
 }
 
 interface Run {
