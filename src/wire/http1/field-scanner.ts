@@ -35,7 +35,8 @@ export class FieldScanner {
     while (at < to) {
       switch (this.#state) {
         case LINE:
-          at = this.#line(bytes, at);
+          at = this.#plainLines(bytes, at, to);
+          if (at < to) at = this.#line(bytes, at);
           break;
         case NAME:
           at = this.#name(bytes, at, to);
@@ -67,6 +68,29 @@ export class FieldScanner {
     const at = this.#fields.at;
     const end = this.#fields.count * STRIDE;
     for (let i = 0; i < end; i++) if (i % STRIDE !== 0) at[i] += by; // all but the id
+  }
+
+  /**
+   * Takes whole lines of the usual form, `name: value CR LF`, in one loop without leaving it (bench/micro/http1.ts: a third of
+   * the time per head). Returns where the first line begins that is cut, odd or wrong: the states below see to it.
+   */
+  #plainLines(bytes: Uint8Array, at: number, to: number): number {
+    const fields = this.#fields;
+    while (fields.count < this.#maxFields) {
+      let end = at;
+      while (end < to && TOKEN[bytes[end]] === 1) end++;
+      if (end === at || end + 1 >= to || bytes[end] !== COLON) return at;
+      const nameEnd = end++;
+      if (bytes[end] === SP) end++;
+      const start = end;
+      if (start >= to || bytes[start] === SP || bytes[start] === HTAB) return at;
+      while (end < to && FIELD_VALUE[bytes[end]] === 1) end++;
+      if (end + 1 >= to || bytes[end] !== CR || bytes[end + 1] !== LF) return at;
+      if (end > start && (bytes[end - 1] === SP || bytes[end - 1] === HTAB)) return at;
+      fields.push(knownIdOf(bytes, at, nameEnd), at, nameEnd, start, end, null);
+      at = end + 2;
+    }
+    return at;
   }
 
   #line(bytes: Uint8Array, at: number): number {
