@@ -228,6 +228,8 @@ export const SOCKET_HANDLER = {
     socket.data?.ended(codeOf(failure));
   },
   error(socket: Socket<TcpTransport>, failure: Error) {
+    // Bun also brings what a handler threw: our own mistake, which ends this connection and no other.
+    if ((failure as NodeJS.ErrnoException).code === undefined) handlerFailed(failure);
     socket.data?.ended(codeOf(failure) ?? failure.message);
     socket.terminate();
   },
@@ -236,6 +238,13 @@ export const SOCKET_HANDLER = {
   },
   timeout() {},
 };
+
+let handlerFailed: (failure: Error) => void = () => {};
+
+/** Says who hears of exceptions thrown while a connection's events were handled. */
+export function onHandlerFailure(report: (failure: Error) => void): void {
+  handlerFailed = report;
+}
 
 /** The errno or TLS code that an error carries. */
 export function codeOf(failure: Error | null | undefined): string | undefined {

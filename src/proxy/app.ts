@@ -3,7 +3,7 @@ import { createLog, type Log, type LogLevel } from "#lib/log";
 import { type Random, systemRandom } from "#lib/random";
 import type { SocketAddress } from "#net/address";
 import { maxOpenFiles } from "#net/libc";
-import { listenTcp, type TcpListener, type TcpTransport } from "#net/tcp";
+import { listenTcp, onHandlerFailure, type TcpListener, type TcpTransport } from "#net/tcp";
 import { Live } from "./accept/live.ts";
 import { AdminServer } from "./admin/server.ts";
 import { type ControlDeps, controlChannel } from "./control/dialer.ts";
@@ -88,6 +88,10 @@ export class ProxyApp {
     const policyWatch = this.#watchDeps(config.policy);
     this.#policies = new InboundPolicies({ config, watch: policyWatch, clock: this.#clock, log });
     this.#discover = this.#makeDiscover(policyWatch);
+    onHandlerFailure((failure) => {
+      this.metrics.count("proxy_unexpected_errors_total", "Connections ended by a mistake of this program.", {});
+      log.error("A connection was ended by a mistake of this program", { stack: failure.stack ?? failure.message });
+    });
     registerProcessSeries(this.metrics.registry, this.#clock, maxOpenFiles());
     this.#registerViewAge();
   }

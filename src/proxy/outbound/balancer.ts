@@ -55,8 +55,9 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     this.#deps = deps;
   }
 
-  get endpointCount(): number {
-    return this.#endpoints.length;
+  /** Whether someone who began then has waited long enough: endpoints that come back only to fail are not ready either. */
+  isOverdue(startedAtMs: number): boolean {
+    return this.#deps.clock.monotonicMs() - startedAtMs >= this.#deps.failfastMs;
   }
 
   endpoints(current: ReadonlyMap<string, EndpointInfo>): void {

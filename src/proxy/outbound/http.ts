@@ -203,7 +203,8 @@ class Dispatch implements Waiter, PoolWaiter {
     const isFinal = this.#endpoint === null || failure.code === "load-shed" || failure.code === "tls-failed";
     const isGate = failure.code === "fail-fast" || failure.code === "no-endpoints";
     this.#endpoint = null;
-    if (isFinal || isGate) this.#call.fail(failure);
+    const isOverdue = this.#concrete.balancer.isOverdue(this.#call.startedAtMs);
+    if (isFinal || isGate || isOverdue) this.#call.fail(failure);
     else this.wake();
   }
 

@@ -13,8 +13,10 @@ import type { EndpointInfo } from "./endpoint-info.ts";
 export class TcpConcrete {
   readonly balancer: Balancer<TcpEndpoint>;
   readonly #release: () => void;
+  readonly #clock: Clock;
 
   constructor(deps: ConcreteDeps) {
+    this.#clock = deps.clock;
     this.balancer = new Balancer<TcpEndpoint>({
       ...deps,
       makeEndpoint: (info, changed) => new TcpEndpoint(info, deps, changed),
@@ -24,7 +26,7 @@ export class TcpConcrete {
 
   /** Connects to an endpoint, trying others when one fails, until one answers or the balancer gives up. */
   connect(outcome: ConnectOutcome): { cancel(): void } {
-    const attempt = new ConnectAttempt(this.balancer, outcome);
+    const attempt = new ConnectAttempt(this.balancer, outcome, this.#clock.monotonicMs());
     attempt.wake();
     return attempt;
   }
@@ -40,10 +42,12 @@ class ConnectAttempt implements Waiter {
   readonly #outcome: ConnectOutcome;
   #dial: { cancel(): void } | null = null;
   #isCancelled = false;
+  readonly #startedAtMs: number;
 
-  constructor(balancer: Balancer<TcpEndpoint>, outcome: ConnectOutcome) {
+  constructor(balancer: Balancer<TcpEndpoint>, outcome: ConnectOutcome, startedAtMs: number) {
     this.#balancer = balancer;
     this.#outcome = outcome;
+    this.#startedAtMs = startedAtMs;
   }
 
   wake(): void {
@@ -55,7 +59,10 @@ class ConnectAttempt implements Waiter {
     }
     this.#dial = endpoint.connect({
       connected: (transport) => this.#outcome.connected(transport),
-      failed: () => this.wake(), // the endpoint has stepped back; another, or the queue
+      failed: (failure) => {
+        if (this.#balancer.isOverdue(this.#startedAtMs)) this.#outcome.failed(failure);
+        else this.wake(); // the endpoint has stepped back; another, or the queue
+      },
     });
   }
 
