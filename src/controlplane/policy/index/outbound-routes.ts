@@ -139,7 +139,7 @@ function httpRoute(context: RouteContext, group: string, route: HttpRoute): Http
       filters: httpFilters(rule.filters),
       backends: httpBackends(context, rule.backendRefs),
       ...ruleSettings({
-        timeouts: timeouts.value ?? specTimeout(rule.timeouts?.request) ?? parent.timeouts,
+        timeouts: ownTimeouts(specTimeout(rule.timeouts?.request), timeouts.value) ?? parent.timeouts,
         retry: retry.value ?? parent.httpRetry,
         allowL5dRequestHeaders: config.allowL5dRequestHeaders,
       }),
@@ -152,6 +152,11 @@ function httpRoute(context: RouteContext, group: string, route: HttpRoute): Http
     hosts: (route.spec.hostnames ?? []).map(hostMessage),
     rules: messages,
   };
+}
+
+/** Annotations go before the rule's own request timeout; the Service's count only where both say nothing. */
+function ownTimeouts(spec: TimeoutSettings | undefined, annotated: TimeoutSettings | undefined) {
+  return spec || annotated ? { ...spec, ...annotated } : undefined;
 }
 
 /** `1m30s` as well as `10s`; 0 means none. */
