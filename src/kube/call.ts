@@ -13,9 +13,11 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-/** An answer with the power to stop reading it. `finish` must be called when the body has been read or is not wanted. */
+/** An answer whose body is still to be read. `finish` must be called when it has been read or is not wanted. */
 export interface Answer {
   readonly response: Response;
+  /** Ends the time limit: from here on only the caller's signal ends the call. */
+  lift(): void;
   finish(): void;
 }
 
@@ -28,7 +30,7 @@ export async function call(cluster: Cluster, clock: Clock, path: string, options
   try {
     const response = await send(cluster, path, options, deadline.signal);
     if (response.status >= 400) throw ApiError.fromAnswer(response.status, doing, await response.text());
-    return { response, finish: () => deadline.clear() };
+    return { response, lift: () => deadline.lift(), finish: () => deadline.clear() };
   } catch (cause) {
     deadline.clear();
     throw deadline.isOver ? timedOut(doing, deadline.timeoutMs, cause) : ApiError.fromFailure(doing, cause);
@@ -83,7 +85,8 @@ function timedOut(doing: string, timeoutMs: number, cause: unknown): ApiError {
 class CallDeadline {
   readonly timeoutMs: number;
   readonly #controller = new AbortController();
-  readonly #cancel: () => void;
+  readonly #lift: () => void;
+  readonly #detach: () => void;
   isOver = false;
 
   constructor(clock: Clock, timeoutMs: number, outer: AbortSignal | undefined) {
@@ -92,18 +95,21 @@ class CallDeadline {
     if (outer?.aborted) abort();
     outer?.addEventListener("abort", abort, { once: true });
     const timer = timeoutMs > 0 ? clock.schedule(timeoutMs, () => this.#expire()) : undefined;
-    this.#cancel = () => {
-      timer?.cancel();
-      outer?.removeEventListener("abort", abort);
-    };
+    this.#lift = () => timer?.cancel();
+    this.#detach = () => outer?.removeEventListener("abort", abort);
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
+  lift(): void {
+    this.#lift();
+  }
+
   clear(): void {
-    this.#cancel();
+    this.#lift();
+    this.#detach();
   }
 
   #expire(): void {

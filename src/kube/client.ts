@@ -177,7 +177,7 @@ export class KubeClient {
   async *watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions = {}): AsyncGenerator<WatchEvent<T>> {
     const stop = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-    const { response, finish } = await this.stream(resourcePath(type, { namespace: options.namespace }), {
+    const { response, lift, finish } = await this.stream(resourcePath(type, { namespace: options.namespace }), {
       query: {
         ...selectors(options),
         watch: true,
@@ -187,13 +187,14 @@ export class KubeClient {
       },
       signal,
     });
-    finish(); // the head came in time; from here on only `signal` ends it
+    lift();
     try {
       for await (const line of readLines(response.body, MAX_WATCH_LINE_BYTES)) yield parseEvent(line, type);
     } catch (cause) {
       if (!options.signal?.aborted) throw ApiError.fromFailure(`watch ${type.plural}`, cause);
     } finally {
       stop.abort(); // a consumer that leaves early must not leave the connection behind
+      finish();
     }
   }
 

@@ -118,6 +118,21 @@ test("an informer lists, then follows", async () => {
   expect(pods.list("other")).toEqual([]);
 });
 
+test("a stopped informer, and a reader that leaves, end their watches at the server", async () => {
+  const { api, client } = await start();
+  const { pods } = informer(client);
+  await until(() => api.watcherCount === 1);
+  pods.stop();
+  await until(() => api.watcherCount === 0);
+  const events = client.watch(PODS);
+  const first = events.next();
+  await until(() => api.watcherCount === 1);
+  api.put("pods", pod("a"));
+  expect((await first).value?.type).toBe("ADDED");
+  await events.return(undefined);
+  await until(() => api.watcherCount === 0);
+});
+
 test("an informer resumes where a watch ended, from the bookmark", async () => {
   const { api, client } = await start();
   const { pods, changes } = informer(client);

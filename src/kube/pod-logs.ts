@@ -27,8 +27,8 @@ export async function* podLogs(
   { signal, ...query }: PodLogOptions,
 ): AsyncGenerator<string> {
   const path = resourcePath(PODS, { namespace, name: pod, subresource: "log" });
-  const { response, finish } = await call(cluster, clock, path, { query, accept: "*/*", signal });
-  if (query.follow) finish(); // only the head has a time limit then
+  const { response, lift, finish } = await call(cluster, clock, path, { query, accept: "*/*", signal });
+  if (query.follow) lift(); // only the head has a time limit then
   try {
     yield* readLines(response.body, MAX_LOG_LINE_BYTES);
   } catch (cause) {

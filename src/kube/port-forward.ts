@@ -41,6 +41,7 @@ const ERROR_CHANNEL = 1;
 const MAX_UNSENT_BYTES = 1024 * 1024; // towards the pod: the local socket is paused above it
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024; // towards the local tool, which cannot slow a websocket down
 const RECHECK_MS = 10;
+const HALF_CLOSED_SILENCE_MS = 1_000; // v4 cannot say "no more input": after a local FIN the answer may still come, but not for ever
 
 /** One local connection. Each channel's first message is only the port number and is skipped. */
 class Tunnel {
@@ -49,6 +50,7 @@ class Tunnel {
   readonly #socket: Socket;
   #websocket: WebSocket | undefined;
   readonly #isChannelOpen = [false, false];
+  #readCount = 0; // messages with data from the pod
 
   constructor(cluster: Cluster, options: PortForwardOptions, socket: Socket) {
     this.#cluster = cluster;
@@ -77,7 +79,16 @@ class Tunnel {
 
   #start(): void {
     this.#socket.on("data", (chunk: Buffer) => this.#send(chunk));
+    this.#socket.on("end", () => this.#closeWhenSilent());
     this.#socket.resume();
+  }
+
+  #closeWhenSilent(): void {
+    const readCount = this.#readCount;
+    systemClock.schedule(HALF_CLOSED_SILENCE_MS, () => {
+      if (this.#readCount === readCount) this.#websocket?.close();
+      else this.#closeWhenSilent();
+    });
   }
 
   #send(chunk: Buffer): void {
@@ -113,6 +124,7 @@ class Tunnel {
       if (payload.length > 0) this.#fail(new TextDecoder().decode(payload));
       return;
     }
+    this.#readCount++;
     this.#socket.write(payload);
     if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#fail("the local reader is too slow");
   }

@@ -39,7 +39,9 @@ function parseRequirement(text: string): LabelPredicate {
   }
   const existence = EXISTENCE.exec(text);
   if (!existence) {
-    throw new Error(`Cannot read the label requirement "${text}": wanted key=value, key!=value, key in (a,b), key notin (a,b), key or !key`);
+    throw new Error(
+      `Cannot read the label requirement "${text}": wanted key=value, key!=value, key in (a,b), key notin (a,b), key or !key`,
+    );
   }
   const [, not, key] = existence;
   return (labels) => (labels[key] === undefined) === (not === "!");
