@@ -10,11 +10,12 @@ import { enterLab, makeHosts } from "./lab/namespaces.ts";
 import { type Figures, runOnce, type Scenario, scenarios } from "./scenarios.ts";
 import { direct } from "./subjects/direct.ts";
 import { haproxy } from "./subjects/haproxy.ts";
+import { linkerd } from "./subjects/linkerd.ts";
 import { nghttpx } from "./subjects/nghttpx.ts";
 import { nginx } from "./subjects/nginx.ts";
 import type { Subject } from "./subjects/subject.ts";
 
-const subjects: readonly Subject[] = [nginx, haproxy, nghttpx, direct];
+const subjects: readonly Subject[] = [linkerd, nginx, haproxy, nghttpx, direct];
 
 interface Row extends Figures {
   readonly name: string;

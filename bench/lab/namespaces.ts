@@ -4,6 +4,8 @@
  */
 export const CLIENT_IP = "10.9.0.1";
 export const SERVER_IP = "10.9.0.2";
+/** Where a control plane listens: this process, reachable from both hosts by links of their own. */
+export const CONTROL_IP = "10.8.0.254";
 export type Host = "client" | "server";
 
 /** Starts this program again inside fresh namespaces, as root there; returns its exit code, or undefined inside. */
@@ -37,6 +39,14 @@ export function makeHosts(): void {
     ip link add lab-client netns client type veth peer name lab-server netns server
     ip -n client addr add ${CLIENT_IP}/24 dev lab-client && ip -n client link set lab-client up && ip -n client link set lo up
     ip -n server addr add ${SERVER_IP}/24 dev lab-server && ip -n server link set lab-server up && ip -n server link set lo up
+    ip -n client route add 10.96.0.0/16 dev lab-client
+    ip link add control type bridge && ip addr add ${CONTROL_IP}/24 dev control && ip link set control up
+    for host in client:1 server:2; do
+      name=\${host%:*}
+      ip link add to-$name type veth peer name control netns $name
+      ip link set to-$name master control up
+      ip -n $name addr add 10.8.0.\${host#*:}/24 dev control && ip -n $name link set control up
+    done
   `);
 }
 
