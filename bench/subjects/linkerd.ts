@@ -78,6 +78,7 @@ function redirect(host: Host): void {
   const flags = [
     `--incoming-proxy-port=${PORTS.proxyInbound}`,
     `--outgoing-proxy-port=${PORTS.proxyOutbound}`,
+    "--iptables-mode=nft",
     `--proxy-uid=${PROXY_UID}`,
     `--inbound-ports-to-ignore=${PORTS.proxyTap},${PORTS.proxyAdmin}`,
   ];
