@@ -4,6 +4,7 @@ import type { Log } from "#lib/log";
 import type { ResourceType } from "../store/resources.ts";
 import { StatusError } from "../store/status.ts";
 import type { Store } from "../store/store.ts";
+import type { Aggregation } from "./aggregation.ts";
 import type { Authorizer } from "./authorize.ts";
 import type { NodeGateway } from "./node-gateway.ts";
 import type { Objects, WriteContext } from "./objects.ts";
@@ -19,6 +20,7 @@ export interface Parts {
   readonly objects: Objects;
   readonly authorizer: Authorizer;
   readonly tokens: TokenIssuer;
+  readonly aggregation: Aggregation;
   readonly clock: Clock;
   readonly log: Log;
   /** Undefined while no node agent runs. */

@@ -1,4 +1,4 @@
-import { apiVersionOf, type ResourceType } from "../store/resources.ts";
+import { apiVersionOf, compareVersions, type ResourceType } from "../store/resources.ts";
 import type { Call } from "./call.ts";
 import { unknownResource } from "./request-info.ts";
 import { sendJson } from "./respond.ts";
@@ -34,9 +34,8 @@ const SUBRESOURCE_VERBS: Record<string, readonly string[]> = {
 export function discover(call: Call) {
   const parts = call.url.pathname.split("/").filter((part) => part !== "");
   const [root, first, second] = parts;
-  const { registry } = call.parts.types;
-  if (parts.length === 1 && wantsAggregated(call))
-    return sendAggregated(call, root === "api" ? [""] : registry.groups());
+  const groups = groupsOf(call);
+  if (parts.length === 1 && wantsAggregated(call)) return sendAggregated(call, root === "api" ? [""] : groups);
   if (root === "api" && parts.length === 1)
     return sendJson(call, 200, { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] });
   if (root === "api" && parts.length === 2 && first === "v1") return sendJson(call, 200, resourceList(call, "", "v1"));
@@ -45,11 +44,11 @@ export function discover(call: Call) {
     return sendJson(call, 200, {
       kind: "APIGroupList",
       apiVersion: "v1",
-      groups: registry.groups().map((name) => group(call, name)),
+      groups: groups.map((name) => group(call, name)),
     });
-  if (!registry.groups().includes(first!)) throw unknownResource();
+  if (!groups.includes(first!)) throw unknownResource();
   if (parts.length === 2) return sendJson(call, 200, { kind: "APIGroup", apiVersion: "v1", ...group(call, first!) });
-  if (parts.length !== 3 || !registry.versions(first!).includes(second!)) throw unknownResource();
+  if (parts.length !== 3 || !versionsOf(call, first!).includes(second!)) throw unknownResource();
   sendJson(call, 200, resourceList(call, first!, second!));
 }
 
@@ -58,6 +57,41 @@ function group(call: Call, name: string): Record<string, unknown> {
     .versions(name)
     .map((version) => ({ groupVersion: `${name}/${version}`, version }));
   return { name, versions, preferredVersion: versions[0] };
+}
+
+/** Our own groups and those of extensions, in alphabetical order. */
+function groupsOf(call: Call): string[] {
+  const extensions = call.parts.aggregation.extensions().map((extension) => extension.group);
+  return [...new Set([...call.parts.types.registry.groups(), ...extensions])].sort();
+}
+
+function versionsOf(call: Call, name: string): string[] {
+  const extensions = call.parts.aggregation.extensions().filter((extension) => extension.group === name);
+  const versions = [...call.parts.types.registry.versions(name), ...extensions.map((extension) => extension.version)];
+  return [...new Set(versions)].sort(compareVersions);
+}
+
+/** Resources of an extension in aggregated form; its subresources (`a/b`) stand under theirs. */
+function extensionResources(call: Call, name: string, version: string): Record<string, unknown>[] {
+  const found = call.parts.aggregation.extensions().find((each) => each.group === name && each.version === version);
+  const all = found?.resources ?? [];
+  const kindOf = (kind: string | undefined) => ({ group: name, version, kind: kind ?? "" });
+  return all
+    .filter((resource) => !resource.name.includes("/"))
+    .map((resource) => ({
+      resource: resource.name,
+      responseKind: kindOf(resource.kind),
+      scope: resource.namespaced ? "Namespaced" : "Cluster",
+      singularResource: "",
+      verbs: resource.verbs ?? [],
+      subresources: all
+        .filter((sub) => sub.name.startsWith(`${resource.name}/`))
+        .map((sub) => ({
+          subresource: sub.name.slice(resource.name.length + 1),
+          responseKind: kindOf(sub.kind),
+          verbs: sub.verbs ?? [],
+        })),
+    }));
 }
 
 function typesOf(call: Call, groupName: string, version: string): ResourceType[] {
@@ -100,13 +134,12 @@ function wantsAggregated(call: Call): boolean {
 function sendAggregated(call: Call, groups: readonly string[]): void {
   const isV2 = /v=v2(;|,|$)/.test((call.request.headers.accept ?? "").replaceAll(" ", ""));
   const version = isV2 ? "v2" : "v2beta1";
-  const { registry } = call.parts.types;
   const items = groups.map((name) => ({
     metadata: { ...(name ? { name } : {}), creationTimestamp: null },
-    versions: registry.versions(name).map((each) => ({
+    versions: versionsOf(call, name).map((each) => ({
       version: each,
       freshness: "Current",
-      resources: typesOf(call, name, each).map(aggregatedResource),
+      resources: [...typesOf(call, name, each).map(aggregatedResource), ...extensionResources(call, name, each)],
     })),
   }));
   const body = { kind: "APIGroupDiscoveryList", apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items };

@@ -27,6 +27,8 @@ export interface WriteContext {
   readonly warn: (text: string) => void;
   /** True when the object carries its managedFields already (server-side apply). */
   readonly isApply?: boolean;
+  /** The subresource to note in managedFields when it is not the one written through (`scale`). */
+  readonly managedThrough?: string;
 }
 
 export interface DeleteOptions {
@@ -383,7 +385,13 @@ export class Objects {
     subresource: string,
   ): KubeObject {
     const manager = { name: context.fieldManager, apiVersion: apiVersionOf(type), time: this.now() };
-    return trackUpdate(old, object, this.types.schemaOf(type), subresource ? { ...manager, subresource } : manager);
+    const through = context.managedThrough ?? subresource;
+    return trackUpdate(
+      old,
+      object,
+      this.types.schemaOf(type),
+      through ? { ...manager, subresource: through } : manager,
+    );
   }
 
   #newMeta(type: ResourceType, meta: ObjectMeta): ObjectMeta {

@@ -15,7 +15,8 @@ type Docs = Readonly<Record<string, Readonly<Record<string, string>>>>;
 export function openApiV2(call: Call): void {
   const text = `\n\u00032.0`; // protobuf of openapi.v2.Document{swagger: "2.0"}
   const accept = call.request.headers.accept ?? "";
-  if (accept.includes("protobuf")) sendText(call.response, 200, text, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+  if (accept.includes("protobuf"))
+    sendText(call.response, 200, text, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
   else sendJson(call, 200, { swagger: "2.0", info: { title: "Kubernetes", version: "playground" }, paths: {} });
 }
 

@@ -13,6 +13,8 @@ export interface RequestInfo {
   readonly subresource: string;
   /** What follows `proxy` and the like. */
   readonly rest: string;
+  /** The path says `watch` itself, the spelling before `?watch=true`. */
+  readonly isWatchPath: boolean;
 }
 
 /** Undefined for paths that name no resource (discovery, health, …). */
@@ -27,14 +29,15 @@ export function parseResourcePath(pathname: string): RequestInfo | undefined {
   const version = parts[isCore ? 1 : 2];
   let tail = parts.slice(isCore ? 2 : 3);
   if (version === undefined || tail.length === 0) return undefined;
-  if (tail[0] === "watch" && tail.length > 1) tail = tail.slice(1); // the old spelling of ?watch=true
+  const isWatchPath = tail[0] === "watch" && tail.length > 1;
+  if (isWatchPath) tail = tail.slice(1);
   let namespace: string | undefined;
   if (tail[0] === "namespaces" && tail.length >= 3 && tail[2] !== "status" && tail[2] !== "finalize") {
     namespace = tail[1];
     tail = tail.slice(2);
   }
   const [resource = "", name = "", subresource = "", ...rest] = tail;
-  return { group, version, namespace, resource, name, subresource, rest: rest.join("/") };
+  return { group, version, namespace, resource, name, subresource, rest: rest.join("/"), isWatchPath };
 }
 
 function decode(part: string): string {

@@ -35,8 +35,9 @@ export const VERSION = {
 export async function route(call: Call): Promise<void> {
   const info = parseResourcePath(call.url.pathname);
   if (!info) return routePath(call);
-  const access = authorizeResource(call, info);
-  if (access.isProxied) return;
+  authorizeResource(call, info);
+  const extension = call.parts.aggregation.serviceOf(info.group, info.version);
+  if (extension) return call.parts.aggregation.pass(call, extension);
   const resourceCall: ResourceCall = { ...call, info, type: typeOfPath(info, call.parts.types) };
   await (info.subresource ? routeSubresource(resourceCall) : routeVerb(resourceCall));
 }
@@ -53,24 +54,26 @@ function routePath(call: Call): void | Promise<void> {
   if (pathname.startsWith("/openapi/v3")) return openApi(call);
   if (pathname === "/openapi/v2") return openApiV2(call);
   if (pathname === "/openid/v1/jwks") return sendJson(call, 200, parts.tokens.jwks(), "application/jwk-set+json");
+  const [, , group = "", version = ""] = pathname.split("/");
+  const extension = pathname.startsWith("/apis/") ? parts.aggregation.serviceOf(group, version) : undefined;
+  if (extension) return parts.aggregation.pass(call, extension);
   if (/^\/apis?(\/|$)/.test(pathname)) return discover(call);
   throw unknownResource();
 }
 
 /** Checks RBAC for a resource request, before it is known whether the resource exists. */
-function authorizeResource(call: Call, info: RequestInfo): { isProxied: boolean } {
-  const isWatch = isTrue(call.url.searchParams.get("watch")) || call.url.pathname.includes("/watch/");
+function authorizeResource(call: Call, info: RequestInfo): void {
+  const isWatch = isTrue(call.url.searchParams.get("watch"));
   const method = call.request.method ?? "GET";
   const isStream = STREAMS.has(info.subresource);
   call.parts.authorizer.require(call.user, {
-    verb: isStream ? "create" : verbOf(method, info, isWatch),
+    verb: info.isWatchPath ? "watch" : isStream ? "create" : verbOf(method, info, isWatch),
     group: info.group,
     resource: info.resource,
     subresource: info.subresource,
     name: info.name,
     ...(info.namespace === undefined ? {} : { namespace: info.namespace }),
   });
-  return { isProxied: false };
 }
 
 const STREAMS = new Set(["exec", "attach", "portforward"]);
@@ -87,7 +90,7 @@ async function routeVerb(call: ResourceCall): Promise<void> {
     case "HEAD":
       if (info.name && !isTrue(url.searchParams.get("watch"))) return get(call);
       if (info.name) return watchOne(call);
-      return isTrue(url.searchParams.get("watch")) || url.pathname.includes("/watch/") ? watch(call) : list(call);
+      return isTrue(url.searchParams.get("watch")) || info.isWatchPath ? watch(call) : list(call);
     case "POST":
       if (info.name) throw notAllowed(method);
       return create(call, await bodyOf(call));

@@ -7,6 +7,7 @@ import { systemRandom } from "#lib/random";
 import { StatusError } from "../store/status.ts";
 import { Store } from "../store/store.ts";
 import { AdmissionChain } from "./admission/webhooks.ts";
+import { Aggregation } from "./aggregation.ts";
 import { authenticate, impersonate } from "./authenticate.ts";
 import { Authorizer } from "./authorize.ts";
 import { bootstrap } from "./bootstrap.ts";
@@ -58,6 +59,7 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
+const FRONT_PROXY = "front-proxy-client";
 const YEAR_MS = 365 * 86_400_000;
 /** A request head larger than this is refused. */
 const MAX_HEADER_BYTES = 64 * 1024;
@@ -89,6 +91,21 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const store = new Store();
   const types = new Types(store);
   const objects = new Objects(store, types, clock);
+  const frontCa = new CertificateAuthority("front-proxy-ca", clock.wallMs(), 10 * YEAR_MS);
+  const aggregation = new Aggregation({
+    store,
+    clock,
+    random: systemRandom,
+    log,
+    frontProxy: frontCa.issue({ commonName: FRONT_PROXY, nowMs: clock.wallMs(), lifetimeMs: YEAR_MS }),
+    async setStatus(service, status) {
+      await new InProcessClient(
+        { store, types, objects },
+        systemUser("system:aggregator"),
+        "kube-aggregator",
+      ).updateStatus("apiservices.apiregistration.k8s.io", { ...service, status });
+    },
+  });
   let node: NodeGateway | undefined;
   const parts: Parts = {
     store,
@@ -96,6 +113,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     objects,
     authorizer: new Authorizer(store),
     tokens: new TokenIssuer(store, clock),
+    aggregation,
     clock,
     log,
     node: () => node,
@@ -106,8 +124,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const podAddress = options.podAddress ?? tcp ?? { host: "10.96.0.1", port: 443 };
   await bootstrap(objects, {
     caPem: ca.certPem,
-    requestHeaderCaPem: ca.certPem,
-    frontProxyName: "front-proxy-client",
+    requestHeaderCaPem: frontCa.certPem,
+    frontProxyName: FRONT_PROXY,
     apiAddress: podAddress.host,
     apiPort: podAddress.port,
   });
@@ -125,7 +143,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     useNode(gateway) {
       node = gateway;
     },
-    close: () => listener.close(),
+    async close() {
+      aggregation.close();
+      await listener.close();
+    },
   };
 }
 

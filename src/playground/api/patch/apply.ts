@@ -141,7 +141,7 @@ function conflictError(conflicts: { entry: ManagedEntry; fields: FieldSet }[]): 
   const causes = conflicts.flatMap(({ entry, fields }) =>
     pathsOf(fields).map((field) => ({
       reason: "FieldManagerConflict",
-      message: `conflict with ${JSON.stringify(entry.manager)}${entry.subresource ? ` with subresource "${entry.subresource}"` : ""} using ${entry.apiVersion}`,
+      message: `conflict with ${managerText(entry)}`,
       field,
     })),
   );
@@ -152,7 +152,7 @@ function conflictError(conflicts: { entry: ManagedEntry; fields: FieldSet }[]): 
       : conflicts
           .map(
             ({ entry, fields }) =>
-              `conflicts with ${JSON.stringify(entry.manager)} using ${entry.apiVersion}:\n${pathsOf(fields)
+              `conflicts with ${managerText(entry)}:\n${pathsOf(fields)
                 .map((path) => `- ${path}`)
                 .join("\n")}`,
           )
@@ -160,6 +160,11 @@ function conflictError(conflicts: { entry: ManagedEntry; fields: FieldSet }[]): 
   return new StatusError("Conflict", `Apply failed with ${count} conflict${count === 1 ? "" : "s"}: ${text}`, {
     causes,
   });
+}
+
+function managerText(entry: ManagedEntry): string {
+  const through = entry.subresource ? ` with subresource ${JSON.stringify(entry.subresource)}` : "";
+  return `${JSON.stringify(entry.manager)}${through} using ${entry.apiVersion}`;
 }
 
 function overlay(live: unknown, config: unknown, schema: Schema | undefined): unknown {

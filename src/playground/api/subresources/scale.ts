@@ -17,7 +17,8 @@ export async function scale(call: ResourceCall, method: string, body: unknown): 
     return;
   }
   const isJsonPatch = call.request.headers["content-type"]?.startsWith("application/json-patch") ?? false;
-  const updated = await parts.objects.modify(type, info.namespace, info.name, "", writeContext(call), (old) => {
+  const context = { ...writeContext(call), managedThrough: "scale" };
+  const updated = await parts.objects.modify(type, info.namespace, info.name, "", context, (old) => {
     const current = scaleOf(type, parts.types, old);
     const wanted = method === "PUT" ? body : isJsonPatch ? applyJsonPatch(current, body) : mergePatch(current, body);
     return withReplicas(type, parts.types, old, replicasOf(wanted));
