@@ -58,7 +58,7 @@ function isServer(ref: ParentRef, namespace: string): boolean {
   return parentKey(ref, namespace).startsWith("policy.linkerd.io/server/");
 }
 
-/** Undefined when a part cannot be honoured inbound: half a route would let through what the other half meant to stop. */
+/** Undefined when a match is of an unknown type: half a route would let through what the other half meant to stop. */
 function httpRouteMessage(
   objects: PolicyObjects,
   config: PolicyConfig,
@@ -68,8 +68,7 @@ function httpRouteMessage(
   const ref = { group, kind: "HTTPRoute", name: metadata.name, namespace: metadata.namespace ?? "" };
   const rules = (spec.rules?.length ? spec.rules : [{}]).map(({ matches, filters = [] }) => {
     const matchMessages = httpMatchMessages(matches);
-    const filterMessages = allDefined(filters.filter(isRequestFilter).map(httpFilter));
-    return matchMessages && filterMessages && { matches: matchMessages, filters: filterMessages };
+    return matchMessages && { matches: matchMessages, filters: httpFilters(filters) };
   });
   const messages = allDefined(rules);
   if (!messages) return undefined;
@@ -87,11 +86,24 @@ function isRequestFilter({ type }: HttpRouteFilter): boolean {
 
 type HttpFilterMessage = HttpMessage["rules"][number]["filters"][number];
 
-function httpFilter({ requestHeaderModifier, requestRedirect }: HttpRouteFilter): HttpFilterMessage | undefined {
+/** A filter that cannot be honoured fails the requests of its rule, and says so, instead of being skipped. */
+function httpFilters(filters: readonly HttpRouteFilter[]): HttpFilterMessage[] {
+  const wanted = filters.filter(isRequestFilter);
+  const unsupported = wanted.find(
+    ({ requestHeaderModifier, requestRedirect }) => !requestHeaderModifier && !requestRedirect,
+  );
+  if (unsupported) {
+    const value = { status: 500, message: `Unsupported route filter ${unsupported.type}`, ratio: undefined };
+    return [{ kind: { $case: "failureInjector", value } }];
+  }
+  return wanted.map(httpFilter);
+}
+
+function httpFilter({ requestHeaderModifier, requestRedirect }: HttpRouteFilter): HttpFilterMessage {
   if (requestHeaderModifier) {
     return { kind: { $case: "requestHeaderModifier", value: headerModifier(requestHeaderModifier) } };
   }
-  return requestRedirect && { kind: { $case: "redirect", value: redirectMessage(requestRedirect) } };
+  return { kind: { $case: "redirect", value: redirectMessage(requestRedirect ?? {}) } };
 }
 
 function grpcRouteMessage(

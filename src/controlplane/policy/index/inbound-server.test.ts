@@ -319,6 +319,15 @@ for (const [says, more, metadata] of UNATTACHED) {
   });
 }
 
+test("a filter that cannot be honoured fails its rule and says so", () => {
+  const rules = [{ filters: [{ type: "RequestMirror", requestMirror: {} }] }, {}];
+  const [sent] = httpRoutes(build({ servers: [server("web")], gatewayHttpRoutes: [route("r", { rules })] }));
+  const failures = sent?.rules.map(({ filters: [filter] }) =>
+    filter?.kind?.$case === "failureInjector" ? filter.kind.value.message : "none",
+  );
+  expect(failures).toEqual(["Unsupported route filter RequestMirror", "none"]);
+});
+
 test("the oldest rate limit of a Server is told, accounts as identities; gRPC Servers have none", () => {
   const rateLimits = [
     {

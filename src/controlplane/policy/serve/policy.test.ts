@@ -1,5 +1,8 @@
 /** The whole controller: a small API server on one side, @grpc/grpc-js on the other, real sockets between. */
 import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Client, type ClientReadableStream, credentials, type ServiceError } from "@grpc/grpc-js";
 import { KubeClient } from "#kube";
 import { silentLog } from "#lib/log";
@@ -7,8 +10,11 @@ import { IpNetwork } from "#net/address";
 import { PortSpec, Server } from "#proto/inbound";
 import { OutboundPolicy, TrafficSpec } from "#proto/outbound";
 import { KubeApi } from "../../../../test/support/kube-api.ts";
+import { writeServingCertificate } from "../../../../test/support/serving-certificate.ts";
+import { parseFlags } from "../../serve/index.ts";
 import { ipMessage } from "../core/addresses.ts";
 import type { PolicyConfig } from "../index/objects.ts";
+import { POLICY_FLAGS, policyConfig } from "./flags.ts";
 import { startPolicy } from "./run.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -282,4 +288,66 @@ test("a thousand subscribers of one target get one computation's bytes", async (
   const metrics = await (await fetch(`http://127.0.0.1:${app.adminPort}/metrics`)).text();
   expect(metrics).toContain("outbound_index_updates_total 1\n");
   expect(metrics).toContain("outbound_index_targets 1\n");
+});
+
+test("the webhook refuses a bad resource over TLS and names the field", async () => {
+  const api = await KubeApi.start();
+  cleanups.push(() => api.stop());
+  const directory = mkdtempSync(join(tmpdir(), "policy-"));
+  cleanups.push(() => rmSync(directory, { recursive: true }));
+  const paths = { certPath: join(directory, "tls.crt"), keyPath: join(directory, "tls.key") };
+  const ca = await writeServingCertificate(paths, "linkerd-policy-validator.linkerd.svc");
+  const listen = { host: "127.0.0.1", port: 0 };
+  const app = await startPolicy({
+    client: new KubeClient(api.cluster),
+    config: CONFIG,
+    grpc: listen,
+    admin: listen,
+    webhook: { ...listen, ...paths },
+    log: silentLog,
+  });
+  cleanups.push(() => app.stop());
+  const review = async (spec: unknown) => {
+    const kind = { group: "policy.linkerd.io", version: "v1beta3", kind: "Server" };
+    const request = {
+      uid: "u",
+      kind,
+      namespace: "shop",
+      operation: "CREATE",
+      object: { metadata: { name: "web" }, spec },
+    };
+    const body = JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", request });
+    const answer = await fetch(`https://localhost:${app.webhookPort}/`, { method: "POST", body, tls: { ca } });
+    return ((await answer.json()) as { response: { allowed: boolean; status?: { message: string } } }).response;
+  };
+  expect(await review({ podSelector: {}, port: 80 })).toMatchObject({ allowed: true });
+  const refused = await review({ podSelector: {}, port: 80, accessPolicy: "allow" });
+  expect(refused.allowed).toBe(false);
+  expect(refused.status?.message).toStartWith('Server shop/web: spec.accessPolicy: "allow" must be one of');
+});
+
+test("the arguments that the manifests pass are understood", () => {
+  const args = [
+    "--admin-addr=[::]:9990",
+    "--control-plane-namespace=linkerd",
+    "--grpc-addr=0.0.0.0:8090",
+    "--server-addr=0.0.0.0:9443",
+    "--server-tls-key=/var/run/linkerd/tls/tls.key",
+    "--server-tls-certs=/var/run/linkerd/tls/tls.crt",
+    "--cluster-networks=10.0.0.0/8,fd00::/8",
+    "--identity-domain=trust.local",
+    "--cluster-domain=cluster.local",
+    "--default-policy=deny",
+    "--log-level=info",
+    "--log-format=plain",
+    "--default-opaque-ports=25,3306",
+    "--global-egress-network-namespace=linkerd-egress",
+    "--probe-networks=0.0.0.0/0,::/0",
+  ];
+  const { values, errors } = parseFlags(args, POLICY_FLAGS);
+  expect(errors).toEqual([]);
+  const config = policyConfig(values);
+  expect(config).toMatchObject({ defaultPolicy: "deny", trustDomain: "trust.local", defaultOpaquePorts: "25,3306" });
+  expect([config.clusterNetworks.length, config.probeNetworks.length]).toEqual([2, 2]);
+  expect(parseFlags(["--cluster-networks=10.0.0.0/99"], POLICY_FLAGS).errors).toHaveLength(1);
 });
