@@ -1,25 +1,21 @@
 import { type KubeClient, NODES, SECRETS, SERVICES } from "#kube";
 import {
   CONFIG_MAP,
-  controlPlaneObjects,
   crdObjects,
   type DeepPartial,
   defaultValues,
-  differences,
   haValues,
   ISSUER_SECRET,
-  type Manifest,
-  mergeValues,
   requiredCrdNames,
   type Values,
 } from "#manifests/install";
 import { CliError } from "./cli-error.ts";
 import type { CliContext } from "./context.ts";
-import { identityCredentials, validateIssuer, webhookCredentials } from "./credentials.ts";
+import { identityCredentials, validateIssuer } from "./credentials.ts";
 import type { InstallFlags } from "./install-flags.ts";
 import { gatewayApiState, missingDefinitions, storedValues, unreachable } from "./installed.ts";
 import { manifestFormat, printManifests } from "./manifest-output.ts";
-import { proxyOverrides } from "./proxy-flags.ts";
+import { flagOverrides, renderControlPlane } from "./render.ts";
 import { validateValues } from "./validate-values.ts";
 import { readValuesFlags } from "./values-flags.ts";
 import { layered } from "./values-layers.ts";
@@ -64,7 +60,7 @@ async function checkPrerequisites(client: KubeClient, namespace: string): Promis
 async function refuseSecondInstall(client: KubeClient, namespace: string): Promise<void> {
   if (!(await storedValues(client, namespace))) return;
   throw new CliError(
-    `Unable to install the Linkerd control plane in the ${namespace} namespace: ConfigMap/${CONFIG_MAP} already exists.\nIf you are sure you'd like to have a fresh install, remove it first with: linkerd uninstall | kubectl delete -f -`,
+    `Unable to install the Linkerd control plane in the ${namespace} namespace: ConfigMap/${CONFIG_MAP} already exists.\nTo change or renew it: linkerd upgrade | kubectl apply -f -\nFor a fresh install, remove it first: linkerd uninstall | kubectl delete -f -`,
   );
 }
 
@@ -112,38 +108,13 @@ async function flagValues(
   const ports = client ? await apiServerPorts(client) : undefined;
   const layers: DeepPartial<Values>[] = [
     ports ? { proxyInit: { kubeAPIServerPorts: ports } } : {},
-    installOverrides(flags),
-    proxyOverrides(flags, base, context.io.env("LINKERD_DOCKER_REGISTRY")),
+    flagOverrides(flags, base, context.io.env("LINKERD_DOCKER_REGISTRY")),
     overrides as DeepPartial<Values>,
   ];
   const values = layers.reduce<Values>(layered, base);
   validateValues(values);
   if (client) await refuseDockerNodes(client, values);
   return values;
-}
-
-function installOverrides(flags: InstallFlags): DeepPartial<Values> {
-  const set = <T>(value: T | undefined, build: (value: T) => DeepPartial<Values>) =>
-    value === undefined ? {} : build(value);
-  const parts: DeepPartial<Values>[] = [
-    set(flags.clusterDomain, (clusterDomain) => ({ clusterDomain })),
-    set(flags.identityTrustDomain, (identityTrustDomain) => ({ identityTrustDomain })),
-    flags.identityExternalIssuer ? { identity: { issuer: { scheme: "kubernetes.io/tls" } } } : {},
-    flags.identityExternalCa ? { identity: { externalCA: true } } : {},
-    set(flags.linkerdCniEnabled, (cniEnabled) => ({ cniEnabled })),
-    set(flags.controllerLogLevel, (controllerLogLevel) => ({ controllerLogLevel })),
-    set(flags.controllerReplicas, (controllerReplicas) => ({ controllerReplicas })),
-    set(flags.controllerUid, (controllerUID) => ({ controllerUID })),
-    set(flags.controllerGid, (controllerGID) => ({ controllerGID })),
-    flags.disableH2Upgrade ? { enableH2Upgrade: false } : {},
-    set(flags.identityIssuanceLifetime, (issuanceLifetime) => ({ identity: { issuer: { issuanceLifetime } } })),
-    set(flags.identityClockSkewAllowance, (clockSkewAllowance) => ({ identity: { issuer: { clockSkewAllowance } } })),
-    set(flags.enableEndpointSlices, (enableEndpointSlices) => ({ enableEndpointSlices })),
-  ];
-  return parts.reduce<Record<string, unknown>>(
-    (all, part) => mergeValues(all, part as never),
-    {},
-  ) as DeepPartial<Values>;
 }
 
 /** The ports behind which the API server is found, so that the control plane's own pods reach it past their proxies. */
@@ -201,12 +172,4 @@ async function externalRoot(client: KubeClient | undefined, namespace: string): 
       `Cannot read the external issuer: Secret ${namespace}/${ISSUER_SECRET} is missing or has no key ca.crt`,
     );
   return Buffer.from(root, "base64").toString("utf8");
-}
-
-/** The objects for these values; webhook certificates are made anew each time and not remembered. */
-export async function renderControlPlane(values: Values, context: CliContext): Promise<Manifest[]> {
-  const namespace = context.linkerdNamespace;
-  const webhooks = await webhookCredentials(values, namespace, context.io.clock.wallMs());
-  const overrides = differences(values, defaultValues());
-  return controlPlaneObjects(layered(values, webhooks), { namespace, overrides });
 }

@@ -56,6 +56,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./commands/install.ts"),
   },
   {
+    name: "prune",
+    summary: "Output Kubernetes resources that an upgrade left over",
+    load: () => import("./commands/prune.ts"),
+  },
+  {
     name: "uninject",
     args: "[files...]",
     summary: "Remove the proxy from a Kubernetes config",
@@ -65,6 +70,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "uninstall",
     summary: "Output Kubernetes resources to uninstall the control plane",
     load: () => import("./commands/uninstall.ts"),
+  },
+  {
+    name: "upgrade",
+    summary: "Output Kubernetes configs to upgrade the control plane",
+    load: () => import("./commands/upgrade.ts"),
   },
   {
     name: "version",
