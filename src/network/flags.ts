@@ -1,5 +1,5 @@
 import { type FlagShape, readFlags, readNumber, readSwitch } from "./flag-reader.ts";
-import type { InitOptions } from "./init.ts";
+import type { InitOptions } from "./init-options.ts";
 import { type PortRange, parsePortRanges } from "./port-ranges.ts";
 
 /** Reads the flags of `network-init`. Gives the options, or everything that is wrong with them. */

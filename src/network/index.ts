@@ -5,7 +5,8 @@
  * Reading order: flags -> rules (pure) -> firewall (the commands) -> init; validator.
  */
 export { parseInitFlags } from "./flags.ts";
-export { type InitOptions, initNetwork } from "./init.ts";
+export { initNetwork } from "./init.ts";
+export type { InitOptions } from "./init-options.ts";
 export { type CommandResult, type CommandRunner, systemRunner } from "./run-command.ts";
 export { VALIDATION_FAILED, type ValidatorSockets, validateNetwork } from "./validator.ts";
 export { parseValidatorFlags, type ValidatorOptions } from "./validator-flags.ts";

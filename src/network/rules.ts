@@ -1,4 +1,4 @@
-import type { InitOptions } from "./init.ts";
+import type { InitOptions } from "./init-options.ts";
 import { multiportLists } from "./port-ranges.ts";
 
 export type Family = "ip" | "ip6";
