@@ -181,6 +181,7 @@ async function runFront(options: Options, tell: (told: Told) => void): Promise<n
   if (isStopped) stop();
   whenParentCloses(stop);
   await running.ended;
+  process.stdin.destroy(); // an open pipe would keep this process
   return isStopped ? 0 : 1;
 }
 
