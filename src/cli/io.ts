@@ -16,14 +16,30 @@ export interface Io {
 /** The process's own streams and environment. */
 export function processIo(): Io {
   const plain = process.env["NO_COLOR"] !== undefined || process.env["TERM"] === "dumb";
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (failure: NodeJS.ErrnoException) => {
+      if (failure.code === "EPIPE") process.exit(BROKEN_PIPE_STATUS);
+    });
+  }
   return {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    out: (text) => write(process.stdout, text),
+    err: (text) => write(process.stderr, text),
     readStdin: () => Bun.stdin.text(),
     env: (name) => process.env[name],
     isTerminal: process.stdout.isTTY === true && !plain,
     clock: systemClock,
   };
+}
+
+const BROKEN_PIPE_STATUS = 141; // 128 + SIGPIPE, as other tools end when `head` has seen enough
+
+function write(stream: NodeJS.WriteStream, text: string): void {
+  try {
+    stream.write(text);
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === "EPIPE") process.exit(BROKEN_PIPE_STATUS);
+    throw failure;
+  }
 }
 
 /** Waits on the clock of `io`, which keeps the process alive meanwhile. */
