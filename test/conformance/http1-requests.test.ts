@@ -93,6 +93,15 @@ describe("requests that are read", () => {
       ],
     ],
     [
+      "an upgrade with a body is none",
+      post("Connection: Upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+      [
+        "POST / 11 host=a body=chunked keep",
+        'fields: host="a", connection="Upgrade", upgrade="x", transfer-encoding="chunked"',
+        "end",
+      ],
+    ],
+    [
       "Upgrade that Connection does not name is none",
       get("Upgrade: websocket\r\n"),
       ["GET / 11 host=a body=0 keep", 'fields: host="a", upgrade="websocket"', "end"],

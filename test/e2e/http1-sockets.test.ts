@@ -205,3 +205,50 @@ test("a client that reads slowly holds the backend back", async () => {
   });
   expect(received).toBe(total);
 });
+
+test("a refusal reaches a client that is still sending", async () => {
+  const { port } = await backend((_request, response) => {
+    response.writeHead(413, { "content-length": 0, connection: "close" }).end();
+  });
+  const relay = relayTo(port);
+  const received = await new Promise<string>((resolve, reject) => {
+    const socket = net.connect({ host: "127.0.0.1", port: relay.port, allowHalfOpen: true });
+    let text = "";
+    let isOver = false;
+    const piece = Buffer.alloc(64 * 1024);
+    socket.write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n");
+    const more = () => {
+      if (!isOver) socket.write(piece, () => setImmediate(more));
+    };
+    more();
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    socket.on("end", () => {
+      isOver = true;
+      socket.end();
+      resolve(text);
+    });
+    socket.on("error", reject);
+  });
+  expect(received).toStartWith("HTTP/1.1 413 ");
+  expect(received).toContain("connection: close\r\n");
+});
+
+test("a peer that speaks nonsense is refused and its connection ends", async () => {
+  const { port } = await backend((_request, response) => response.end());
+  const relay = relayTo(port);
+  const received = await new Promise<string>((resolve, reject) => {
+    const socket = net.connect(relay.port, "127.0.0.1");
+    let text = "";
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    socket.on("close", () => resolve(text));
+    socket.on("error", reject);
+  });
+  expect(received).toStartWith("HTTP/1.1 400 ");
+  expect(received.match(/HTTP\/1\.1/g)?.length).toBe(1);
+  expect(relay.dialCount()).toBe(0);
+});

@@ -233,7 +233,8 @@ export class RequestReader {
     const { head } = this;
     const connection = this.#connection;
     this.keepsAlive = !connection.hasClose && (head.version === HTTP_1_1 || connection.hasKeepAlive);
-    if (upgradeIndex < 0 || !connection.hasUpgrade || head.version === HTTP_1_0) return;
+    // With a body it is taken as a plain request: nobody sends one but for h2c, and its end would be ambiguous.
+    if (upgradeIndex < 0 || !connection.hasUpgrade || head.version === HTTP_1_0 || head.bodyLength !== 0) return;
     const { at, bytes } = head.fields;
     const offset = upgradeIndex * STRIDE;
     head.isUpgrade = at[offset + 3] < at[offset + 4] && !valueIs(bytes, at[offset + 3], at[offset + 4], "h2c");

@@ -24,7 +24,7 @@ export function writeRequestHead(out: OutputBuffer, head: RequestHead, added: re
 
 /** True when a body of this head goes out in chunks. */
 export function isSentChunked(head: RequestHead): boolean {
-  return head.bodyLength === LENGTH_UNKNOWN && !head.isUpgrade;
+  return head.bodyLength === LENGTH_UNKNOWN;
 }
 
 function writeRequestLine(out: OutputBuffer, head: RequestHead): boolean {
@@ -57,7 +57,7 @@ function writeRequestFields(out: OutputBuffer, head: RequestHead): boolean {
     out.append(CHUNKED_LINE);
     return true;
   }
-  if (!writeFields(out, fields, head.bodyLength === LENGTH_UNKNOWN ? SKIP_BOTH : SKIP_CODING)) return false;
+  if (!writeFields(out, fields, SKIP_CODING)) return false;
   if (head.bodyLength > 0 || (head.bodyLength === 0 && hasContentByNature(head.method)))
     writeLength(out, fields, head.bodyLength);
   return true;
