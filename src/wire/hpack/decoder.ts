@@ -1,10 +1,10 @@
 import { DynamicTable } from "./dynamic-table.ts";
-import { type Entry, intern, internName, type Name, ROLE_PLAIN, ROLE_UNKNOWN_PSEUDO } from "./entry.ts";
+import { type Entry, intern, internName, isValueOf, type Name, ROLE_PLAIN, ROLE_UNKNOWN_PSEUDO } from "./entry.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { decodeHuffman } from "./huffman.ts";
 import { knownName } from "./known-name.ts";
 import { STATIC, STATIC_COUNT } from "./static-table.ts";
-import { isFieldName, isFieldValue } from "./syntax.ts";
+import { isFieldName } from "./syntax.ts";
 
 /** RFC 7540 §6.5.2: the table size before any SETTINGS, and what we stay at. */
 export const DEFAULT_TABLE_BYTES = 4096;
@@ -85,7 +85,7 @@ export class HpackDecoder {
     if (valueEnd === BROKEN) return false;
     if (valueEnd === OVERSIZE) return this.#oversize(block, true);
     name ??= nameOf(block.scratch, nameStart, nameEnd);
-    const isValid = name.isValid && isFieldValue(block.scratch, nameEnd, valueEnd);
+    const isValid = name.isValid && isValueOf(name.role, block.scratch, nameEnd, valueEnd);
     const entry = intern(name, latin1(block.scratch, nameEnd, valueEnd), isValid);
     this.#table.add(entry);
     block.addEntry(entry);

@@ -1,4 +1,5 @@
 import { idOf } from "#fields";
+import { isAuthority, isFieldValue, isMethod, isPath } from "./syntax.ts";
 
 /** What a name means to the message it stands in. Everything else is `ROLE_PLAIN`. */
 export const ROLE_PLAIN = 0;
@@ -69,6 +70,7 @@ export class Entry {
   readonly bytes: Uint8Array;
   /** RFC 7541 §4.1: name, value and 32. */
   readonly size: number;
+  /** Name and value are such as a message may hold (`isValueOf`). */
   readonly isValid: boolean;
   /** Row of the static table that is exactly this, or 0. */
   staticIndex = 0;
@@ -80,6 +82,17 @@ export class Entry {
     this.size = this.bytes.length + 32;
     this.isValid = isValid;
   }
+}
+
+/**
+ * Whether a value may stand behind a name of this role. Asked once per table entry and once per literal, so that heads
+ * built from entries cost nothing to check.
+ */
+export function isValueOf(role: number, bytes: Uint8Array, from: number, to: number): boolean {
+  if (!isFieldValue(bytes, from, to)) return false;
+  if (role !== ROLE_METHOD && role !== ROLE_PATH && role !== ROLE_AUTHORITY) return true;
+  if (role === ROLE_METHOD) return isMethod(bytes, from, to);
+  return role === ROLE_PATH ? isPath(bytes, from, to) : isAuthority(bytes, from, to);
 }
 
 /** Stands in `Fields.entries` for a field whose sender forbade indexing (RFC 7541 §7.1.3); it is passed on so. */

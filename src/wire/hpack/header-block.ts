@@ -1,6 +1,7 @@
 import { Fields, REMOVED } from "#fields";
 import {
   type Entry,
+  isValueOf,
   NEVER_INDEXED,
   ROLE_AUTHORITY,
   ROLE_CONNECTION,
@@ -16,7 +17,6 @@ import {
   ROLE_TE,
   ROLE_UNKNOWN_PSEUDO,
 } from "./entry.ts";
-import { isFieldValue } from "./syntax.ts";
 
 /** Limits of one decoded header list. The count matters as much as the bytes: HPACK makes a field cost one byte on the wire. */
 export interface HeaderLimits {
@@ -85,7 +85,7 @@ export class HeaderBlock {
   /** A field that is a table entry. */
   addEntry(entry: Entry): void {
     if (!this.#count(entry.size)) return;
-    if (!entry.isValid) this.fail(`field ${JSON.stringify(entry.name.text)} holds bytes that no field may hold`);
+    if (!entry.isValid) this.fail("a field value that its name may not have");
     const name = entry.name;
     if (name.role !== ROLE_PLAIN && this.#takePseudo(name.role, entry.value)) return;
     const start = this.end;
@@ -98,8 +98,7 @@ export class HeaderBlock {
   /** A literal that stays out of the table; name and value stand at the end of `scratch` in this order. */
   addLiteral(id: number, role: number, nameStart: number, valueStart: number, valueEnd: number, never: boolean): void {
     if (!this.#count(valueEnd - nameStart + 32)) return;
-    if (!isFieldValue(this.scratch, valueStart, valueEnd))
-      this.fail("a field value holds bytes that no field may hold");
+    if (!isValueOf(role, this.scratch, valueStart, valueEnd)) this.fail("a field value that its name may not have");
     if (role !== ROLE_PLAIN && this.#takePseudo(role, latin1(this.scratch, valueStart, valueEnd))) return;
     this.end = valueEnd;
     this.#push(id, role, nameStart, valueStart, valueEnd, never ? NEVER_INDEXED : null);

@@ -16,4 +16,4 @@ export {
 } from "./entry.ts";
 export { DEFAULT_HEADER_LIMITS, HeaderBlock, type HeaderLimits } from "./header-block.ts";
 export { HUFFMAN_CODES } from "./huffman.ts";
-export { isAuthority, isMethod, isPath } from "./syntax.ts";
+export { isAuthority } from "./syntax.ts";

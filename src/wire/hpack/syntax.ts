@@ -8,7 +8,7 @@ const METHOD = table("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFG
 const VALUE = range(0x20, 0x7e, range(0x80, 0xff, table("\t")));
 /** Visible ASCII and bytes from 0x80 on; `#` never travels in a target. */
 const TARGET = without("#", range(0x21, 0x7e, range(0x80, 0xff, table(""))));
-const AUTHORITY = table("-._~!$&'()*+,;=:@%[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+const AUTHORITY = table("-._~!$&'()*+,;=:%[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
 /** RFC 9113 §8.2.1: a lower-case token. Pseudo-field names are told apart before. */
 export function isFieldName(bytes: Uint8Array, from: number, to: number): boolean {
@@ -22,18 +22,19 @@ export function isFieldValue(bytes: Uint8Array, from: number, to: number): boole
   return isAll(VALUE, bytes, from, to);
 }
 
-export function isMethod(text: string): boolean {
-  return text !== "" && isAllText(METHOD, text);
+export function isMethod(bytes: Uint8Array, from: number, to: number): boolean {
+  return from < to && isAll(METHOD, bytes, from, to);
 }
 
 /** A path with query. RFC 9113 §8.3.1: not empty, begins with `/`; `*` is for OPTIONS alone, which the caller checks. */
-export function isPath(text: string): boolean {
-  return (text.charCodeAt(0) === 0x2f && isAllText(TARGET, text)) || text === "*";
+export function isPath(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from === 1 && bytes[from] === 0x2a) return true;
+  return from < to && bytes[from] === 0x2f && isAll(TARGET, bytes, from, to);
 }
 
-/** Host with optional port. User information (`@`) is refused: RFC 9113 §8.3.1. */
-export function isAuthority(text: string): boolean {
-  return isAllText(AUTHORITY, text) && !text.includes("@");
+/** Host with optional port, or nothing. User information (`@`) is refused: RFC 9113 §8.3.1. */
+export function isAuthority(bytes: Uint8Array, from: number, to: number): boolean {
+  return isAll(AUTHORITY, bytes, from, to);
 }
 
 function isBlank(byte: number): boolean {
@@ -42,11 +43,6 @@ function isBlank(byte: number): boolean {
 
 function isAll(allowed: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) if (allowed[bytes[at]] === 0) return false;
-  return true;
-}
-
-function isAllText(allowed: Uint8Array, text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (allowed[text.charCodeAt(at)] !== 1) return false;
   return true;
 }
 

@@ -1,9 +1,7 @@
-import { type Fields, knownId } from "#fields";
+import { type Fields, knownId, STRIDE } from "#fields";
 import {
   type HeaderBlock,
   isAuthority,
-  isMethod,
-  isPath,
   ROLE_AUTHORITY,
   ROLE_METHOD,
   ROLE_PATH,
@@ -38,7 +36,6 @@ export class HeadReader {
     if (block.has(ROLE_STATUS)) return "a :status in a request";
     const reason = block.method === "CONNECT" ? checkConnect(block) : checkTarget(block);
     if (reason !== "") return reason;
-    if (!isMethod(block.method)) return "a :method that is not a token";
     const authority = this.#authority();
     if (authority === null) return "an :authority that is not a host, or that Host contradicts";
     if (isEnd && block.contentLength > 0) return "a content-length without a body";
@@ -90,11 +87,15 @@ export class HeadReader {
    */
   #authority(): string | null {
     const { block } = this;
-    const host = block.hostIndex < 0 ? "" : block.fields.value(block.hostIndex);
-    const authority = block.authority === "" ? host : block.authority;
-    if (!isAuthority(authority) || !isAuthority(host)) return null;
-    if (host === "" || host === authority || host.toLowerCase() === authority.toLowerCase()) return authority;
-    return block.fields.find(ORIG_PROTO) >= 0 ? authority : null;
+    if (block.hostIndex < 0) return block.authority;
+    const { fields } = block;
+    const host = fields.value(block.hostIndex);
+    if (host === block.authority) return host;
+    const offset = block.hostIndex * STRIDE;
+    if (!isAuthority(fields.bytes, fields.at[offset + 3], fields.at[offset + 4])) return null;
+    if (host === "" || host.toLowerCase() === block.authority.toLowerCase()) return block.authority;
+    if (block.authority === "") return host;
+    return fields.find(ORIG_PROTO) >= 0 ? block.authority : null;
   }
 }
 
@@ -105,7 +106,6 @@ const TARGET_PSEUDO = (1 << ROLE_METHOD) | (1 << ROLE_SCHEME) | (1 << ROLE_PATH)
 function checkTarget(block: HeaderBlock): string {
   if ((block.pseudo & TARGET_PSEUDO) !== TARGET_PSEUDO) return "no :method, :scheme or :path";
   if (block.scheme !== "http" && block.scheme !== "https") return "a :scheme other than http and https";
-  if (!isPath(block.path)) return "a :path that is not a path";
   return block.path === "*" && block.method !== "OPTIONS" ? "a :path * outside OPTIONS" : "";
 }
 
