@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,8 @@ export interface KubectlServer {
   kubectl(args: string, input?: string): Promise<Result>;
   /** The same with arguments that hold spaces. */
   run(args: readonly string[], input?: string): Promise<Result>;
+  /** Starts kubectl and leaves it running; the caller kills it. */
+  spawn(args: readonly string[]): ChildProcess;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,7 @@ export async function startKubectlServer(): Promise<KubectlServer> {
   return {
     server,
     run,
+    spawn: (args) => spawn(kubectl, [...args], { env }),
     kubectl: (args, input) => run(args.split(" "), input),
     async close() {
       await server.close();

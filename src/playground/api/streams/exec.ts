@@ -1,3 +1,4 @@
+import type { StatusError } from "../../store/status.ts";
 import type { ContainerSession, SessionSink } from "../node-gateway.ts";
 import type { WebSocketPeer } from "./websocket.ts";
 
@@ -52,6 +53,13 @@ function take(session: ContainerSession, peer: WebSocketPeer, bytes: Uint8Array)
       if (bytes[1] === STDIN) session.closeStdin();
       return;
   }
+}
+
+/** Ends a websocket on which nothing ran, with the reason where kubectl looks for exit codes. */
+export function reportFailure(peer: WebSocketPeer, error: StatusError): void {
+  peer.start({ message() {}, drained() {}, closed() {} });
+  peer.send(Buffer.from([ERROR]), Buffer.from(JSON.stringify(error.toStatus())));
+  peer.close();
 }
 
 /** The Status from which kubectl takes the exit code. */

@@ -7,7 +7,7 @@ import type { AttachRequest, ContainerSession, NodeGateway } from "../node-gatew
 import { parseResourcePath, type RequestInfo, typeOfPath, unknownResource } from "../request-info.ts";
 import { containerOf } from "../subresources/log.ts";
 import type { User } from "../users.ts";
-import { EXEC_PROTOCOLS, joinSession } from "./exec.ts";
+import { EXEC_PROTOCOLS, joinSession, reportFailure } from "./exec.ts";
 import { CHANNEL_PROTOCOL, channelPorts, portsOf, TUNNEL_PROTOCOL, tunnelPorts } from "./port-forward.ts";
 import { chooseProtocol, WebSocketPeer } from "./websocket.ts";
 
@@ -39,15 +39,21 @@ export async function upgrade(call: UpgradeCall): Promise<void> {
   if (!node) throw new StatusError("ServiceUnavailable", `Cannot ${subresource} to pod "${name}": no node runs`);
   if (subresource === "portforward") return forward(call, info, node);
   const protocol = chooseProtocol(call.request, EXEC_PROTOCOLS);
-  const session = await openSession(call, info, node);
-  joinSession(new WebSocketPeer(call.request, call.socket, call.head, protocol), session);
+  const wanted = attachRequest(call, info);
+  const peer = new WebSocketPeer(call.request, call.socket, call.head, protocol);
+  try {
+    joinSession(peer, await openSession(call, info, wanted, node));
+  } catch (thrown) {
+    // On the websocket, not as an HTTP refusal: that would send kubectl on to SPDY and lose the reason.
+    reportFailure(peer, StatusError.from(thrown));
+  }
 }
 
-function openSession(call: UpgradeCall, info: RequestInfo, node: NodeGateway): Promise<ContainerSession> {
+function attachRequest(call: UpgradeCall, info: RequestInfo): AttachRequest {
   const query = call.url.searchParams;
   const pod = podOf(call, info);
   const isOn = (name: string) => query.get(name) === "true" || query.get(name) === "1";
-  const wanted: AttachRequest = {
+  return {
     namespace: info.namespace!,
     pod: info.name,
     container: containerOf(pod, query.get("container")),
@@ -56,8 +62,16 @@ function openSession(call: UpgradeCall, info: RequestInfo, node: NodeGateway): P
     stderr: isOn("stderr"),
     tty: isOn("tty"),
   };
+}
+
+function openSession(
+  call: UpgradeCall,
+  info: RequestInfo,
+  wanted: AttachRequest,
+  node: NodeGateway,
+): Promise<ContainerSession> {
   if (info.subresource === "attach") return node.attach(wanted);
-  const command = query.getAll("command");
+  const command = call.url.searchParams.getAll("command");
   if (command.length === 0) throw StatusError.badRequest("you must specify at least 1 command for the container");
   return node.exec({ ...wanted, command });
 }
