@@ -5,6 +5,7 @@
  * in, messages out, pure) ← serve/ (watches, gRPC streams, the validating
  * webhook, whose rules are in validate/).
  * Reading order: serve/run.ts, serve/topics.ts, index/inbound-server.ts, index/outbound-policy.ts, core/.
- * It writes nothing to the cluster: whether a route is accepted is computed here, not read back from its status.
+ * Whether a route is accepted is computed, not read back from its status; the leader among replicas writes the status
+ * for people and tools (index/status.ts, serve/status-writer.ts).
  */
 export { type PolicyApp, type PolicyAppOptions, run, startPolicy } from "./serve/run.ts";

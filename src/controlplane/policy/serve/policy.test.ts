@@ -66,6 +66,7 @@ async function start() {
     grpc: listen,
     admin: listen,
     webhook: undefined,
+    statusIdentity: "policy-1",
     log: silentLog,
   });
   cleanups.push(() => app.stop());
@@ -304,6 +305,7 @@ test("the webhook refuses a bad resource over TLS and names the field", async ()
     grpc: listen,
     admin: listen,
     webhook: { ...listen, ...paths },
+    statusIdentity: undefined,
     log: silentLog,
   });
   cleanups.push(() => app.stop());
@@ -350,4 +352,32 @@ test("the arguments that the manifests pass are understood", () => {
   expect(config).toMatchObject({ defaultPolicy: "deny", trustDomain: "trust.local", defaultOpaquePorts: "25,3306" });
   expect([config.clusterNetworks.length, config.probeNetworks.length]).toEqual([2, 2]);
   expect(parseFlags(["--cluster-networks=10.0.0.0/99"], POLICY_FLAGS).errors).toHaveLength(1);
+});
+
+test("the holder of the lease writes why an object is not accepted, and again when it is", async () => {
+  const { api } = await start();
+  const targetRef = { group: "policy.linkerd.io", kind: "Server", name: "web" };
+  const limit = {
+    metadata: { name: "limit", namespace: "shop", generation: 3 },
+    spec: { targetRef, total: { requestsPerSecond: 1 } },
+  };
+  api.put("httplocalratelimitpolicies", limit);
+  type Patched = { lastPatch?: { body: { status: { conditions: { reason: string; observedGeneration: number }[] } } } };
+  const reason = async (wanted: string) => {
+    const deadlineMs = performance.now() + 4_000;
+    for (;;) {
+      const kept = api.get("httplocalratelimitpolicies", "limit", "shop") as Patched | undefined;
+      const [condition] = kept?.lastPatch?.body.status.conditions ?? [];
+      if (condition?.reason === wanted) return condition;
+      if (performance.now() > deadlineMs)
+        throw new Error(`No condition "${wanted}" within 4 s, but ${condition?.reason}`);
+      await Bun.sleep(10);
+    }
+  };
+  expect((await reason("NoMatchingTarget")).observedGeneration).toBe(3);
+  api.put("servers", { metadata: { name: "web", namespace: "shop" }, spec: { podSelector: {}, port: 8080 } });
+  await reason("Accepted");
+  expect(api.get("leases", "policy-controller-write", "linkerd")?.["spec"]).toMatchObject({
+    holderIdentity: "policy-1",
+  });
 });

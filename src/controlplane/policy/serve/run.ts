@@ -11,6 +11,7 @@ import { POLICY_FLAGS, policyConfig } from "./flags.ts";
 import { InboundService } from "./inbound-service.ts";
 import { OutboundService } from "./outbound-service.ts";
 import { reviewPolicy } from "./policy-validator.ts";
+import { StatusWriter } from "./status-writer.ts";
 import { PolicyWatches } from "./watches.ts";
 
 interface Listen {
@@ -25,6 +26,8 @@ export interface PolicyAppOptions {
   readonly admin: Listen;
   /** The validating webhook; undefined leaves it off. */
   readonly webhook: (Listen & { readonly certPath: string; readonly keyPath: string }) | undefined;
+  /** The pod's name, with which statuses are claimed; undefined writes none. */
+  readonly statusIdentity: string | undefined;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -45,6 +48,7 @@ export const run: Program = (args, env) =>
       grpc: flags["grpc-addr"],
       admin: flags["admin-addr"],
       webhook: flags["admission-controller-disabled"] ? undefined : { ...flags["server-addr"], ...paths },
+      statusIdentity: env("HOSTNAME"),
       log,
     });
   });
@@ -65,14 +69,28 @@ export async function startPolicy(options: PolicyAppOptions): Promise<PolicyApp>
   watches.start();
   await watches.synced;
   watches.connect(inbound, outbound);
+  const writer = startWriter(options, watches, metrics, clock);
   const server = new GrpcServer({ methods: [...inbound.methods, ...outbound.methods], log, metrics, clock });
   const grpcPort = await server.listen(options.grpc);
   const stop = async (): Promise<void> => {
     watches.stop();
-    await Promise.all([server.drain(DRAIN_MS), webhook?.close()]);
+    await Promise.all([server.drain(DRAIN_MS), webhook?.close(), writer?.stop()]);
     await admin.close();
   };
   return { grpcPort, adminPort: admin.port, webhookPort: webhook?.port, stop };
+}
+
+function startWriter(
+  { client, config, log, statusIdentity: identity }: PolicyAppOptions,
+  watches: PolicyWatches,
+  metrics: MetricsRegistry,
+  clock: Clock,
+): StatusWriter | undefined {
+  if (!identity) return undefined;
+  const writer = new StatusWriter({ client, objects: watches, config, identity, clock, metrics, log });
+  watches.onAnyChange(() => writer.wake());
+  writer.start();
+  return writer;
 }
 
 function startWebhook(

@@ -92,6 +92,13 @@ export class PolicyWatches implements PolicyObjects {
     for (const informer of this.#all) informer.stop();
   }
 
+  /** Calls `handler` for whatever may change the status of an object: routes, and what they refer to. */
+  onAnyChange(handler: () => void): void {
+    const { servers, services, rateLimits, egressNetworks } = this;
+    const routes = [this.policyHttpRoutes, this.gatewayHttpRoutes, this.grpcRoutes, this.tlsRoutes, this.tcpRoutes];
+    for (const informer of [servers, services, rateLimits, egressNetworks, ...routes]) informer.onChange(handler);
+  }
+
   /** Tells the services which of their answers a change may touch. */
   connect(inbound: InboundService, outbound: OutboundService): void {
     const namespaceOf = ({ object: { metadata } }: Change<KubeObject>): string => metadata.namespace ?? "";
