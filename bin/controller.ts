@@ -18,5 +18,6 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`Unknown program "${name}": wanted one of ${Object.keys(programs).join(", ")}\n`);
     return 2;
   }
-  return (await load()).run(rest, (variable) => process.env[variable]);
+  const code = await (await load()).run(rest, (variable) => process.env[variable]);
+  process.exit(code); // a program that could not start may have left a socket or a watch open
 }

@@ -214,6 +214,7 @@ export class KubeApi {
             controller.close();
           },
         };
+        controller.enqueue("\n"); // headers leave only with the first byte
         for (const object of missed) watcher.write({ type: "ADDED", object });
         this.#watchers.add(watcher);
         request.signal.addEventListener("abort", () => this.#watchers.delete(watcher));

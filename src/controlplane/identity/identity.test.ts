@@ -283,6 +283,31 @@ test("identity does not start with a foreign issuer, without rights or with an i
   await expect(begin("cluster.local")).rejects.toThrow("may not create tokenreviews");
 });
 
+test("identity waits for an API server that is not there yet", async () => {
+  const api = await startApi();
+  const root = await authority("root");
+  const material = files();
+  material.write(root, root.certPem);
+  let refusalsLeft = 3;
+  api.onPost("selfsubjectaccessreviews", (body) => {
+    if (refusalsLeft-- > 0) return new Response("not yet", { status: 503 });
+    return { ...body, status: { allowed: true } };
+  });
+  const identity = await startIdentity(
+    {
+      listen: { host: "127.0.0.1", port: 0 },
+      admin: { host: "127.0.0.1", port: 0 },
+      domain: { controlPlaneNs: "linkerd", trustDomain: "cluster.local" },
+      lifetimeMs: DAY_MS,
+      skewMs: 0,
+      files: material.paths,
+    },
+    { client: new KubeClient(api.cluster), log: silentLog },
+  );
+  closers.push(() => identity.stop());
+  expect(refusalsLeft).toBe(-1);
+});
+
 test("admin answers, and shows how long the issuer lasts", async () => {
   const { identity } = await start();
   const ask = async (path: string) => {

@@ -1,7 +1,9 @@
-import { type KubeClient, SELF_SUBJECT_ACCESS_REVIEWS } from "#kube";
+import { ApiError, type KubeClient, SELF_SUBJECT_ACCESS_REVIEWS } from "#kube";
+import { Backoff } from "#lib/backoff";
 import { type Clock, systemClock } from "#lib/clock";
 import type { Log } from "#lib/log";
 import { MetricsRegistry } from "#lib/metrics";
+import { systemRandom } from "#lib/random";
 import { startAdminServer } from "#net/admin-server";
 import { GrpcServer, unary } from "#net/grpc-server";
 import { CertifyRequest, CertifyResponse } from "#proto/identity";
@@ -80,7 +82,7 @@ export async function startIdentity(
       events.record(deployment, "Warning", "IssuerValidationFailed", error);
     },
   });
-  await checkRights(client);
+  await patiently(clock, log, () => checkRights(client));
   await store.start();
   exportExpiry(metrics, store, clock);
   const server = new GrpcServer({
@@ -119,6 +121,24 @@ function tellReload(
   const message = `Using issuer ${authority.certificate.fingerprint.slice(0, 16)} with ${roots.length} trust root(s) until ${new Date(notAfterMs).toISOString()}`;
   log.info(message);
   record("Normal", "IssuerUpdated", message);
+}
+
+const START_TRIES = 10;
+const START_BACKOFF = { minMs: 100, maxMs: 3_000, jitter: 0.5 };
+
+/** Tries again while the API server cannot be reached: at start the pod's network may come up a moment later. */
+async function patiently(clock: Clock, log: Log, run: () => Promise<void>): Promise<void> {
+  const backoff = new Backoff(START_BACKOFF, systemRandom);
+  for (let triesLeft = START_TRIES - 1; ; triesLeft--) {
+    try {
+      return await run();
+    } catch (error) {
+      const isAway = error instanceof ApiError && (error.status === 0 || error.status === 503);
+      if (!isAway || triesLeft === 0) throw error;
+      log.warn("Waiting for the API server", { error: error.message, triesLeft });
+      await new Promise<void>((resolve) => clock.schedule(backoff.nextMs(), resolve));
+    }
+  }
 }
 
 async function checkRights(client: KubeClient): Promise<void> {

@@ -38,10 +38,22 @@ export async function runProgram<F extends Flags>(
   const log = programLog(values["log-level"] as string, values["log-format"] as string).with({ program: name });
   for (const error of errors) log.error(error);
   if (errors.length > 0) return 2;
+  const alive = setInterval(() => {}, KEEP_ALIVE_MS);
+  try {
+    return await live(() => start(values as unknown as FlagValues<F & typeof COMMON_FLAGS>, log), log);
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+/** The clock's timers keep no process alive; without this one a program that waits before its first socket would end. */
+const KEEP_ALIVE_MS = 60_000;
+
+async function live(start: () => Promise<Started>, log: Log): Promise<number> {
   const signal = nextSignal();
   let started: Started;
   try {
-    started = await start(values as unknown as FlagValues<F & typeof COMMON_FLAGS>, log);
+    started = await start();
   } catch (error) {
     log.error("Cannot start", { error: (error as Error).message });
     return 1;
