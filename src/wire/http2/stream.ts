@@ -1,7 +1,6 @@
 import type { Fields, HeaderLine } from "#fields";
 import type { ResponseHead } from "#message";
 import { OutputBuffer } from "#output";
-import type { Http2Connection } from "./connection.ts";
 
 /**
  * RFC 9113 §5.1 as two bits: who has ended its half. Idle streams are only ids, reserved ones do not exist (no push).
@@ -38,13 +37,26 @@ export interface StreamOwner {
   writable(): void;
 }
 
+/** What a stream needs of the connection that it lives on. */
+export interface StreamHost {
+  /** The most that one stream can hold unread. */
+  readonly maxUnreadBytes: number;
+  readonly sender: {
+    response(stream: Http2Stream, head: ResponseHead, added: readonly HeaderLine[]): void;
+    body(stream: Http2Stream, bytes: Uint8Array, from: number, to: number): boolean;
+    end(stream: Http2Stream, trailers: Fields | null, version: number): void;
+  };
+  resetStream(stream: Http2Stream, code: number): void;
+  returnCredit(stream: Http2Stream | null, bytes: number): void;
+}
+
 /**
  * One request and its response on a connection. Holds at most its receive window of unread bytes, and unsent bytes up
  * to `maxQueuedBytes` plus one chunk of its producer.
  */
 export class Http2Stream {
   readonly id: number;
-  readonly connection: Http2Connection;
+  readonly connection: StreamHost;
   owner: StreamOwner | null = null;
   state = OPEN;
   /** What we may still send. */
@@ -78,7 +90,7 @@ export class Http2Stream {
   endRead = false;
   trailersRead: Fields | null = null;
 
-  constructor(id: number, connection: Http2Connection, sendWindow: number, receiveWindow: number) {
+  constructor(id: number, connection: StreamHost, sendWindow: number, receiveWindow: number) {
     this.id = id;
     this.connection = connection;
     this.sendWindow = sendWindow;
