@@ -61,7 +61,9 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
     this.#clock = options.clock;
     this.#turn = options.turn ?? sharedTurn;
     this.#keepAlive = options.keepAlive;
-    this.connection = new Http2Connection(options.isServer, options.settings, this, () => options.clock.monotonicMs());
+    const nowMs = () => options.clock.monotonicMs();
+    const block = sharedBlock(options.settings.headers);
+    this.connection = new Http2Connection(options.isServer, options.settings, this, nowMs, block);
     options.transport.handler = this;
     this.connection.start();
   }
@@ -192,6 +194,21 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
     this.#transport.resume();
   }
 }
+
+/**
+ * One block of 45 KiB for all connections of the same limits: a list is consumed within the call that decoded it, and
+ * transports never deliver inside a delivery.
+ */
+function sharedBlock(limits: HeaderLimits): HeaderBlock {
+  let block = BLOCKS.get(limits);
+  if (block === undefined) {
+    block = new HeaderBlock(limits);
+    BLOCKS.set(limits, block);
+  }
+  return block;
+}
+
+const BLOCKS = new WeakMap<HeaderLimits, HeaderBlock>();
 
 const OPEN = 0;
 const CLOSING = 1;
