@@ -16,6 +16,8 @@ import type { InstallFlags } from "./install-flags.ts";
 import { gatewayApiState, missingDefinitions, storedValues, unreachable } from "./installed.ts";
 import { manifestFormat, printManifests } from "./manifest-output.ts";
 import { flagOverrides, renderControlPlane } from "./render.ts";
+import { sign } from "./signs.ts";
+import { unknownValues } from "./unknown-values.ts";
 import { validateValues } from "./validate-values.ts";
 import { readValuesFlags } from "./values-flags.ts";
 import { layered } from "./values-layers.ts";
@@ -24,6 +26,7 @@ import { layered } from "./values-layers.ts";
 export async function install(flags: InstallFlags, context: CliContext): Promise<void> {
   const format = manifestFormat(flags.output);
   const overrides = await readValuesFlags(flags, context.io);
+  for (const warning of unknownValues(overrides)) context.io.err(`${sign(context.io, "warning")} ${warning}\n`);
   const client = flags.ignoreCluster ? undefined : await reachableCluster(context);
   if (flags.crds) {
     await printDefinitions(overrides, client, context, format);

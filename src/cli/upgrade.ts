@@ -12,6 +12,7 @@ import { meshedPods, proxyContainerOf } from "./pods.ts";
 import { flagOverrides, renderControlPlane } from "./render.ts";
 import { sign } from "./signs.ts";
 import { overridesInManifest, overridesOnCluster } from "./stored-overrides.ts";
+import { unknownValues } from "./unknown-values.ts";
 import { validateValues } from "./validate-values.ts";
 import { readValuesFlags } from "./values-flags.ts";
 import { layered } from "./values-layers.ts";
@@ -57,7 +58,9 @@ async function upgradedValues(
   const base = layered(defaultValues(flags.ha ? haValues() : {}), kept);
   const registry = context.io.env("LINKERD_DOCKER_REGISTRY");
   const flagged = layered(layered(base, flagOverrides(flags, base, registry)), credentialFiles(flags, base));
-  const values = layered(flagged, await readValuesFlags(flags, context.io));
+  const overrides = await readValuesFlags(flags, context.io);
+  for (const warning of unknownValues(overrides)) context.io.err(`${sign(context.io, "warning")} ${warning}\n`);
+  const values = layered(flagged, overrides);
   validateValues(values);
   await validateIssuer(values, context.io.clock.wallMs());
   return values;

@@ -5,11 +5,12 @@ import { CliContext } from "#cli/extension";
 /** Each command's flags as Markdown tables, from the code: what `docs/reference/cli.md` must contain. */
 export async function commandTables(): Promise<{ name: string; table: string }[]> {
   const tables: { name: string; table: string }[] = [];
+  const io = processIo();
   for (const entry of COMMANDS) {
     const command = new Command(entry.name);
     const globals = { linkerdNamespace: "linkerd", cniNamespace: "linkerd-cni", asGroup: [], verbose: false };
     const known = { commands: [], extensions: [] };
-    (await entry.load()).define(command, new CliContext(processIo(), globals), known);
+    (await entry.load()).define(command, new CliContext(io, globals), known);
     tables.push(...tablesOf(command, entry.name));
   }
   return tables;

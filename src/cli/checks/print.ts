@@ -13,18 +13,31 @@ export function checkFormat(text: string): CheckFormat {
   );
 }
 
+const CLEAR_LINE = "\r\u001b[K";
+const MAX_WAITING_CHARS = 76; // must not wrap, or only its last line would be replaced
+
 /** Prints outcomes as they come; `finish` adds the verdict (or the whole, for JSON). */
 export class CheckPrinter {
   readonly #io: Io;
   readonly #format: CheckFormat;
   #category: string | undefined;
+  #isWaiting = false;
 
   constructor(io: Io, format: CheckFormat) {
     this.#io = io;
     this.#format = format;
   }
 
+  /** Says on a terminal what is being waited for, on a line that the next one replaces. */
+  waitFor(what: string): void {
+    if (!this.#io.isTerminal) return;
+    this.#io.err(`${CLEAR_LINE}… ${what.split("\n")[0]!.slice(0, MAX_WAITING_CHARS)}`);
+    this.#isWaiting = true;
+  }
+
   show(outcome: CheckOutcome): void {
+    if (this.#isWaiting) this.#io.err(CLEAR_LINE);
+    this.#isWaiting = false;
     if (this.#format === "json" || (this.#format === "short" && outcome.result === "success")) return;
     if (outcome.category !== this.#category) this.#header(outcome.category);
     this.#io.out(lineOf(outcome, this.#io));

@@ -43,7 +43,8 @@ export async function check(
     deadlineMs: io.clock.monotonicMs() + waitMs,
     onOutcome: (outcome: Parameters<CheckPrinter["show"]>[0]) => printer.show(outcome),
     onRetry: ({ description }: { description: string }, failure: string) => {
-      if (context.globals.verbose) io.err(`${description}: ${failure}; trying again\n`);
+      printer.waitFor(`${description}: ${failure}`);
+      if (context.globals.verbose && !io.isTerminal) io.err(`${description}: ${failure}; trying again\n`);
     },
   };
   const core = await runChecks(coreCategories(flags, new Facts(context)), options);
