@@ -1,3 +1,4 @@
+import { HeaderBlock, type HeaderLimits } from "#hpack";
 import { errorName, Http2Connection, type Http2Owner, type Http2Settings, type Http2Stream } from "#http2";
 import type { Clock } from "#lib/clock";
 import type { RequestHead } from "#message";
