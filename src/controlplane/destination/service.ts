@@ -113,6 +113,7 @@ export class DestinationService {
       subjects,
       () => new EndpointTopic({ ...name, port }, this.#view, this.#options),
     );
+    stream.onClose(() => this.endpoints.closeIfUnused(topicName));
     const leave = topic.subscribe(stream, { nodeName: context.nodeName, zone: this.#zoneOf(context) });
     stream.onClose(() => {
       leave();

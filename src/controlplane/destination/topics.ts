@@ -89,7 +89,7 @@ export class Topics<T extends Topic> {
     this.#timer = undefined;
     const names = [...this.#dirty];
     this.#dirty.clear();
-    for (const name of names) this.#entries.get(name)?.topic.refresh();
+    for (const name of names) this.#refresh(name);
   }
 
   /** Begins the periodic repair. */
@@ -109,11 +109,21 @@ export class Topics<T extends Topic> {
   repairTurn(): void {
     this.#turn = (this.#turn + 1) % REPAIR_TURNS;
     let index = 0;
-    for (const [name, { topic }] of this.#entries) {
+    for (const name of this.#entries.keys()) {
       if (index++ % REPAIR_TURNS !== this.#turn || this.#dirty.has(name)) continue;
-      if (topic.refresh() === 0) continue;
+      if (this.#refresh(name) === 0) continue;
       this.#repairCount++;
       this.#log.warn("Repaired a view that had missed a change", { topic: name });
+    }
+  }
+
+  /** One topic that cannot be computed (an object nobody expected) keeps what it said last and holds up no other. */
+  #refresh(name: string): number {
+    try {
+      return this.#entries.get(name)?.topic.refresh() ?? 0;
+    } catch (error) {
+      this.#log.error("Cannot compute an update", { topic: name, error: (error as Error).message });
+      return 0;
     }
   }
 }

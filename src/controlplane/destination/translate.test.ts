@@ -182,6 +182,22 @@ test("changes of one moment refresh a topic once, and forgotten topics not at al
   expect([topics.size, refreshCount]).toEqual([0, 1]);
 });
 
+test("a topic that cannot be computed holds up no other", () => {
+  const topics = new Topics<{ subscriberCount: number; refresh(): number }>(new FakeClock(), silentLog);
+  const refreshed: string[] = [];
+  const make = (name: string) => ({
+    subscriberCount: 1,
+    refresh: () => {
+      if (name === "bad") throw new Error("unexpected object");
+      return refreshed.push(name);
+    },
+  });
+  for (const name of ["bad", "good"]) topics.open(name, ["service shop/web"], () => make(name));
+  topics.touch("service shop/web");
+  topics.flush();
+  expect(refreshed).toEqual(["good"]);
+});
+
 test("every topic is compared once in ten turns, and only differences count as repairs", () => {
   const topics = new Topics<{ subscriberCount: number; refresh(): number }>(new FakeClock(), silentLog);
   const counts = Array.from({ length: 25 }, () => 0);
