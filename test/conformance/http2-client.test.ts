@@ -179,6 +179,10 @@ test("capacity is 100 until SETTINGS, then what the peer says less what is open"
   expect(client.connection.capacity).toBe(1);
 });
 
+test("capacity is unlimited when SETTINGS do not name it", () => {
+  expect(Listener.client().connection.capacity).toBe(2 ** 31 - 1);
+});
+
 test("a lost transport tells every stream", () => {
   const client = Listener.client();
   client.open(request());

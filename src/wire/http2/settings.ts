@@ -42,15 +42,18 @@ export const DEFAULT_HTTP2_SETTINGS: Http2Settings = {
 /** What the peer allows; before its SETTINGS the values of RFC 9113 §6.5.2. */
 export class PeerSettings {
   headerTableBytes = 4096;
-  /** RFC 9113 leaves it unlimited until told; Linkerd assumes 100, and so do we. */
+  /** 100 is assumed until SETTINGS come, as Linkerd does; unlimited when they do not name it (RFC 9113 §6.5.2). */
   maxConcurrentStreams = 100;
   initialWindowBytes = DEFAULT_WINDOW_BYTES;
   maxFrameBytes = DEFAULT_FRAME_BYTES;
   maxHeaderListBytes = Number.MAX_SAFE_INTEGER;
+  #hasCome = false;
 
   /** Takes one SETTINGS payload. Returns an error code; 0 when all is well. */
   apply(bytes: Uint8Array, from: number, to: number, isFromServer: boolean): number {
     if ((to - from) % 6 !== 0) return FRAME_SIZE_ERROR;
+    if (!this.#hasCome) this.maxConcurrentStreams = UNLIMITED;
+    this.#hasCome = true;
     for (let at = from; at < to; at += 6) {
       const code = this.#set((bytes[at] << 8) | bytes[at + 1], readUint32(bytes, at + 2), isFromServer);
       if (code !== NO_ERROR) return code;
@@ -98,6 +101,7 @@ export function settingsToSend(settings: Http2Settings, isServer: boolean): [num
   return pairs;
 }
 
+const UNLIMITED = 2 ** 31 - 1;
 const HEADER_TABLE_SIZE = 1;
 const ENABLE_PUSH = 2;
 const MAX_CONCURRENT_STREAMS = 3;
