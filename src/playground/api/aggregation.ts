@@ -1,4 +1,4 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Clock, Timer } from "#lib/clock";
 import type { Log } from "#lib/log";
@@ -7,7 +7,6 @@ import { isObject, type KubeObject } from "../store/object.ts";
 import { StatusError } from "../store/status.ts";
 import type { Store } from "../store/store.ts";
 import { readBody } from "./body.ts";
-import type { Call } from "./call.ts";
 import type { KeyPair } from "./certificate.ts";
 import { endpointOf } from "./service-endpoint.ts";
 import type { User } from "./users.ts";
@@ -33,6 +32,14 @@ export interface ExtensionResource {
   readonly namespaced?: boolean;
   readonly kind?: string;
   readonly verbs?: readonly string[];
+}
+
+/** What passing on needs of a call. */
+export interface PassedCall {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly user: User;
 }
 
 export interface AggregationParts {
@@ -78,7 +85,7 @@ export class Aggregation {
   }
 
   /** Passes a request to its extension and the answer back, as it comes. */
-  async pass(call: Call, service: KubeObject): Promise<void> {
+  async pass(call: PassedCall, service: KubeObject): Promise<void> {
     const body = await readBody(call.request);
     const { response, request, url } = call;
     await new Promise<void>((resolve, reject) => {
