@@ -31,6 +31,7 @@ export interface ExtensionEntry {
   load(): Promise<Extension>;
 }
 
+export { type AuthorizationRow, authorizationsFor } from "./authz.ts";
 export { type Category, type Check, type CheckOutcome, runChecks, SkipCheck } from "./checks/engine.ts";
 export { type CheckFormat, printResults } from "./checks/print.ts";
 export { CliError, messageOf } from "./cli-error.ts";
@@ -38,7 +39,7 @@ export { CliContext, type GlobalOptions } from "./context.ts";
 export { storedValues } from "./installed.ts";
 export { type Io, wait } from "./io.ts";
 export { manifestFormat, printManifests } from "./manifest-output.ts";
-export { parseResources, RESOURCE_KINDS, type ResourceArgument } from "./resource-argument.ts";
+export { parseOne, parseResources, RESOURCE_KINDS, type ResourceArgument } from "./resource-argument.ts";
 export { SIGNS, sign } from "./signs.ts";
 export * from "./table.ts";
 export { addValuesFlags, readValuesFlags, type ValuesFlags } from "./values-flags.ts";

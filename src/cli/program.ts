@@ -22,6 +22,12 @@ export interface CommandEntry {
 /** Linkerd's own commands, in the order of the help. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: "authz",
+    args: "<resource> [name]",
+    summary: "List the authorizations that apply to a resource",
+    load: () => import("./commands/authz.ts"),
+  },
+  {
     name: "check",
     summary: "Check the installation for potential problems",
     load: () => import("./commands/check.ts"),

@@ -46,7 +46,7 @@ export function parseResources(words: readonly string[]): ResourceArgument[] {
   const isListOfNames = rest.length > 0 && !first.includes("/") && first.toLowerCase() !== "all";
   const found = isListOfNames
     ? rest.map((name) => ({ kind: canonicalKind(first), name }))
-    : words.map((word) => parseOne(word));
+    : words.map((word) => parseWord(word));
   if (found.length > 1 && found.some(({ kind }) => kind === "all")) {
     throw new CliError("'all' can't be supplied alongside other resources");
   }
@@ -55,7 +55,14 @@ export function parseResources(words: readonly string[]): ResourceArgument[] {
   return found;
 }
 
-function parseOne(word: string): ResourceArgument {
+/** Reads words that must name exactly one object: `TYPE/NAME` or `TYPE NAME`. */
+export function parseOne(...words: string[]): ResourceArgument {
+  const found = parseResources(words);
+  if (found.length === 1 && found[0]!.name !== "" && found[0]!.kind !== "all") return found[0]!;
+  throw new CliError(`Cannot use "${words.join(" ")}": wanted one TYPE/NAME, such as po/web-7d9c5b or deploy/web`);
+}
+
+function parseWord(word: string): ResourceArgument {
   const [type = "", name = "", ...more] = word.split("/");
   if (more.length > 0) throw new CliError(`Invalid resource string: ${word}`);
   return { kind: canonicalKind(type), name };

@@ -1,19 +1,10 @@
-import {
-  DAEMON_SETS,
-  DEPLOYMENTS,
-  type KubeClient,
-  type KubeObject,
-  PODS,
-  type Pod,
-  REPLICA_SETS,
-  type ResourceType,
-  STATEFUL_SETS,
-} from "#kube";
+import { type KubeClient, PODS, type Pod } from "#kube";
 import { CliError, messageOf } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { withForward } from "../forward.ts";
 import { proxyContainerOf } from "../pods.ts";
-import { parseResources } from "../resource-argument.ts";
+import { podsBehind } from "../pods-behind.ts";
+import { parseOne } from "../resource-argument.ts";
 
 const FETCH_TIMEOUT_MS = 30_000;
 
@@ -30,7 +21,7 @@ export async function proxyMetrics(
   context: CliContext,
 ): Promise<void> {
   const client = await context.client();
-  const pods = await podsOf(client, resource, namespace ?? client.cluster.namespace);
+  const pods = await podsBehind(client, parseOne(resource), namespace ?? client.cluster.namespace);
   const sources = pods.flatMap((pod): Source[] => {
     const port = proxyContainerOf(pod)?.ports?.find(({ name }) => name === "linkerd-admin")?.containerPort;
     return port ? [{ pod, container: "linkerd-proxy", port }] : [];
@@ -72,39 +63,4 @@ async function fetchMetrics(localPort: number): Promise<string> {
   });
   if (!response.ok) throw new CliError(`the metrics port answered with status ${response.status}`);
   return response.text();
-}
-
-interface Selecting extends KubeObject {
-  spec?: { selector?: { matchLabels?: Record<string, string> } };
-}
-
-const OWNERS: Readonly<Record<string, ResourceType<Selecting>>> = {
-  deployment: DEPLOYMENTS,
-  statefulset: STATEFUL_SETS,
-  daemonset: DAEMON_SETS,
-  replicaset: REPLICA_SETS,
-};
-
-/** The pods behind `po/x`, `deploy/x` and the like. */
-async function podsOf(client: KubeClient, text: string, namespace: string): Promise<Pod[]> {
-  const [resource] = parseResources([text]);
-  if (!resource?.name)
-    throw new CliError(`Cannot use "${text}": wanted TYPE/NAME, such as po/web-7d9c5b or deploy/web`);
-  if (resource.kind === "pod") {
-    const pod = await client.get(PODS, resource.name, namespace);
-    if (!pod) throw new CliError(`pods "${resource.name}" not found in the namespace ${namespace}`);
-    return [pod];
-  }
-  const type = OWNERS[resource.kind];
-  if (!type)
-    throw new CliError(
-      `Cannot list the pods of a ${resource.kind}: give a pod or one of ${Object.keys(OWNERS).join(", ")}`,
-    );
-  const owner = await client.get(type, resource.name, namespace);
-  if (!owner) throw new CliError(`${resource.kind} "${resource.name}" not found in the namespace ${namespace}`);
-  const labels = owner.spec?.selector?.matchLabels ?? {};
-  const labelSelector = Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(",");
-  return (await client.list(PODS, { namespace, labelSelector })).items;
 }
