@@ -78,6 +78,16 @@ test("uninject takes out what inject --manual wrote, comments and all the rest k
   expect(back.err).toBe('\ndeployment "web" uninjected\nservice "web" skipped\n\n');
 });
 
+test("a namespace asks for its pods even when containers are written out", async () => {
+  const bench = start();
+  const root = await createRootCa({ name: "root", lifetimeMs: 3_600_000, nowMs: Date.now() });
+  const anchors = bench.write("roots.pem", root.certPem);
+  const namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n";
+  const flags = ["--manual", "--ignore-cluster", "--identity-trust-anchors-file", anchors];
+  const { out } = await bench.run(["inject", ...flags, "-"], namespace);
+  expect(out).toBe(`${namespace}  annotations:\n    linkerd.io/inject: enabled\n---\n`);
+});
+
 test("injecting twice changes nothing the second time", async () => {
   const bench = start();
   const once = await bench.run(["inject", "--ignore-cluster", "-"], INPUT);

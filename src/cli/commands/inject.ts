@@ -167,7 +167,7 @@ class Injector {
     const opaque = overrides[ANNOTATIONS.opaquePorts];
     const wanted =
       report.kind === "namespace"
-        ? this.#podAnnotations()
+        ? { [ANNOTATIONS.inject]: "enabled", ...this.#podAnnotations() }
         : opaque === undefined
           ? undefined
           : { [ANNOTATIONS.opaquePorts]: opaque };
@@ -217,6 +217,7 @@ function isControlPlane(object: Manifest): boolean {
 
 /** A copy with annotations on the pod template, or on the object itself where there is none. */
 function withAnnotations(object: Manifest, workload: Workload, annotations: Record<string, string>): Manifest {
+  if (Object.keys(annotations).length === 0) return object;
   const copy = structuredClone(object) as Record<string, unknown>;
   let holder = copy;
   for (const key of (workload.template?.pathPrefix ?? "").split("/").slice(1)) {
