@@ -165,7 +165,7 @@ class Injector {
   #annotate(object: Manifest, workload: Workload, report: InjectReport): Manifest {
     const overrides = overrideAnnotations(this.#base, this.#values);
     const opaque = overrides[ANNOTATIONS.opaquePorts];
-    const wanted =
+    const wanted: Record<string, string> | undefined =
       report.kind === "namespace"
         ? { [ANNOTATIONS.inject]: "enabled", ...this.#podAnnotations() }
         : opaque === undefined
