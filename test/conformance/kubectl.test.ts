@@ -229,6 +229,27 @@ test("aggregated roles add up", async () => {
   expect((await cluster.kubectl(`auth can-i create leases.coordination.k8s.io ${as}`)).out).toBe("yes\n");
 });
 
+test.each([
+  ["namespace made", "namespaces/made", { kind: "Namespace" }],
+  ["secret generic s --from-literal=a=b", "secrets/s", { type: "Opaque", data: { a: "Yg==" } }],
+  ["serviceaccount acc", "serviceaccounts/acc", {}],
+  ["deployment made --image=m:1 --replicas=3 --port=8080", "deployments/made", { spec: { replicas: 3 } }],
+  ["job made --image=m:1 -- run it", "jobs/made", { spec: { template: { spec: { restartPolicy: "Never" } } } }],
+  ["service clusterip made --tcp=80:8080", "services/made", { spec: { ports: [{ port: 80, targetPort: 8080 }] } }],
+  ["service nodeport made2 --tcp=80", "services/made2", { spec: { type: "NodePort" } }],
+  [
+    "clusterrole made --verb=get --resource=pods",
+    "clusterroles/made",
+    { rules: [{ verbs: ["get"], resources: ["pods"] }] },
+  ],
+  ["poddisruptionbudget made --selector=a=b --min-available=50%", "pdb/made", { spec: { minAvailable: "50%" } }],
+  ["priorityclass made --value=5", "priorityclasses/made", { value: 5 }],
+  ["quota made --hard=pods=3", "quota/made", { spec: { hard: { pods: "3" } } }],
+])("create %s sends protobuf and is understood", async (args, object, expected) => {
+  await ok(`create ${args}`);
+  expect(JSON.parse(await ok(`get ${object} -o json`))).toMatchObject(expected);
+});
+
 test("whoami, api-resources and explain answer", async () => {
   expect(await ok("auth whoami")).toContain("kubernetes-admin");
   const resources = await ok("api-resources --no-headers");

@@ -1,7 +1,8 @@
 /** One field of a message: its JSON name and how it is written. */
 export interface FieldSpec {
   readonly name: string;
-  readonly type:
+  readonly type: /** Known and left out: the server sets it. */
+    | "ignored"
     | "string"
     | "int"
     | "bool"
@@ -34,14 +35,19 @@ const map = (name: string): FieldSpec => ({ name, type: "string-map", isMap: tru
 const one = (name: string, type: MessageSpec): FieldSpec => ({ name, type });
 const many = (name: string, type: MessageSpec): FieldSpec => ({ name, type, isList: true });
 
+const ignored: FieldSpec = { name: "", type: "ignored" };
+
 const META: MessageSpec = {
   1: text("name"),
   2: text("generateName"),
   3: text("namespace"),
+  4: ignored, // selfLink
   5: text("uid"),
   6: text("resourceVersion"),
   7: optionalInt("generation"),
   8: time("creationTimestamp"),
+  9: ignored, // deletionTimestamp
+  10: ignored, // deletionGracePeriodSeconds
   11: map("labels"),
   12: map("annotations"),
   13: many("ownerReferences", {
@@ -53,6 +59,7 @@ const META: MessageSpec = {
     7: bool("blockOwnerDeletion"),
   }),
   14: texts("finalizers"),
+  17: ignored, // managedFields
 };
 
 const SELECTOR: MessageSpec = {
@@ -142,7 +149,7 @@ const DELETE_OPTIONS: MessageSpec = {
 };
 
 const object = (rest: MessageSpec): MessageSpec => ({ 1: one("metadata", META), ...rest });
-const withSpec = (spec: MessageSpec): MessageSpec => object({ 2: one("spec", spec) });
+const withSpec = (spec: MessageSpec): MessageSpec => object({ 2: one("spec", spec), 3: ignored /* status */ });
 const SUBJECT_ACCESS: MessageSpec = {
   ...ACCESS,
   3: text("user"),
@@ -196,7 +203,6 @@ export const KINDS: Record<string, MessageSpec> = {
     4: text("type"),
     10: text("externalName"),
   }),
-  Ingress: withSpec({}),
   Role: object({ 2: RULES }),
   ClusterRole: object({ 2: RULES, 3: one("aggregationRule", { 1: many("clusterRoleSelectors", SELECTOR) }) }),
   RoleBinding: BINDING,
@@ -239,7 +245,7 @@ export const KINDS: Record<string, MessageSpec> = {
   SubjectAccessReview: withSpec(SUBJECT_ACCESS),
   LocalSubjectAccessReview: withSpec(SUBJECT_ACCESS),
   SelfSubjectRulesReview: withSpec({ 1: text("namespace") }),
-  SelfSubjectReview: object({}),
+  SelfSubjectReview: object({ 2: ignored /* status */ }),
   Eviction: object({ 2: one("deleteOptions", DELETE_OPTIONS) }),
   DeleteOptions: DELETE_OPTIONS,
   Binding: object({

@@ -75,8 +75,10 @@ function readMessage(bytes: Uint8Array, spec: MessageSpec, depth: number): Recor
   while (reader.at < bytes.length) {
     const tag = Number(reader.varint());
     const field = spec[tag >>> 3];
-    if (!field) {
+    if (!field || field.type === "ignored") {
+      const from = reader.at;
       reader.skip(tag & 7);
+      if (!field && !isEmptyField(bytes, from, reader.at)) throw unknownField(tag >>> 3);
       continue;
     }
     const value = readValue(reader, tag & 7, field.type, depth);
@@ -97,6 +99,8 @@ function readValue(reader: Reader, wire: number, type: MessageSpec[number]["type
   if (wire !== 2) throw malformed("a text or message has the wrong wire type");
   const chunk = reader.chunk();
   switch (type) {
+    case "ignored":
+      return undefined;
     case "string":
       return Buffer.from(chunk).toString("utf8");
     case "bytes":
@@ -139,6 +143,18 @@ function readEntry(chunk: Uint8Array, type: MessageSpec[number]["type"], depth: 
   const key = String(entry["key"] ?? "");
   if (key === "__proto__") return {};
   return { [key]: typeof value === "object" && value !== null && "items" in value ? value.items : value };
+}
+
+/** Go's encoder writes zeros and empty messages too; only a field that says something may not be lost. */
+function isEmptyField(bytes: Uint8Array, from: number, to: number): boolean {
+  return to - from === 1 && bytes[from] === 0;
+}
+
+function unknownField(tag: number): StatusError {
+  return new StatusError(
+    "UnsupportedMediaType",
+    `the body of the request was in an unknown format: protobuf field ${tag} is not supported here, send application/json`,
+  );
 }
 
 /** Go's encoder writes empty texts and zero numbers of non-pointer fields; JSON leaves them out. */
