@@ -7,6 +7,10 @@ import { API_ADDRESS, DNS_ADDRESS, NODE_ADDRESS, SERVICE_NETWORK } from "./addre
 import type { Commands } from "./commands.ts";
 import { makeNetworkNamespace, unmountTree } from "./system-calls.ts";
 
+// A bridge without an address of its own takes that of its lowest port: each new pod could change the gateway's address
+// under the others, and their packets would be lost until they ask again, many seconds later.
+const BRIDGE_MAC = "0a:58:0a:f4:00:01"; // locally administered
+
 const NAMES = "/run/netns"; // where `ip -n NAME` looks
 
 export interface PodNetwork {
@@ -27,7 +31,7 @@ export async function openNodeNetwork(commands: Commands): Promise<void> {
       "link set lo up",
       `addr add ${API_ADDRESS}/32 dev lo`,
       `addr add ${DNS_ADDRESS}/32 dev lo`,
-      "link add br0 type bridge",
+      `link add br0 address ${BRIDGE_MAC} type bridge`,
       `addr add ${NODE_ADDRESS}/16 dev br0`,
       "link set br0 up",
       `route add ${SERVICE_NETWORK} dev br0`, // so that a Service without endpoints is refused, not unroutable
@@ -40,6 +44,7 @@ const NODE_SYSCTLS = {
   "net/ipv4/ip_forward": "1",
   "net/ipv4/conf/all/send_redirects": "0", // packets leave by the bridge they came from, on purpose
   "net/ipv4/conf/default/send_redirects": "0",
+  "net/bridge/bridge-nf-call-iptables": "0", // translation happens once, where packets are routed, not also on the bridge
 };
 
 const POD_SYSCTLS = {
