@@ -2,13 +2,13 @@
  * One run of one container: a process in its pod's network namespace with its own mounts, process ids, host name and
  * IPC, over its own view of this machine's files.
  */
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, fchownSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerLog } from "./container-log.ts";
 import { closeRoot, openRoot, sealRoot } from "./root-filesystem.ts";
 import { makeMountPoint, resolveInRoot } from "./root-path.ts";
 import { type Identity, setprivArguments } from "./security.ts";
-import { bindMount } from "./system-calls.ts";
+import { bindMount, makePipe } from "./system-calls.ts";
 
 export interface Mount {
   /** Folder or file of the node. */
@@ -61,7 +61,7 @@ export class ContainerProcess {
   readonly plan: ContainerPlan;
   readonly root: string;
   readonly exited: Promise<Exit>;
-  readonly #child: Bun.Subprocess<"pipe" | "ignore", "pipe", "pipe">;
+  readonly #child: Bun.Subprocess<"pipe" | "ignore", number, number>;
   #initPid: number | undefined;
 
   constructor(plan: ContainerPlan, log: ContainerLog, wallMs: () => number, nodeEnv: Readonly<Record<string, string>>) {
@@ -74,18 +74,26 @@ export class ContainerProcess {
       closeRoot(plan.home);
       throw cause;
     }
+    const { uid, gid } = plan.identity;
+    const streams = (["stdout", "stderr"] as const).map((name) => {
+      const pipe = makePipe();
+      fchownSync(pipe.writeFd, uid, gid); // so that the container's user may open /dev/stdout
+      return { ...pipe, copied: copy(pipe.readFd, (chunk) => log.write(name, chunk, wallMs())) };
+    });
+    const [stdout, stderr] = streams.map((stream) => stream.writeFd) as [number, number];
     this.#child = Bun.spawn(enterCommand(plan, this.root, nodeEnv["PATH"] ?? ""), {
       env: Object.fromEntries(plan.env),
       stdin: plan.hasStdin ? "pipe" : "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
+      stdout,
+      stderr,
       detached: true, // a session of its own: the terminal's signals do not reach it
     });
-    const streams = [
-      copy(this.#child.stdout, (c) => log.write("stdout", c, wallMs())),
-      copy(this.#child.stderr, (c) => log.write("stderr", c, wallMs())),
-    ];
-    this.exited = this.#finish(streams, log, wallMs);
+    for (const stream of streams) closeSync(stream.writeFd);
+    this.exited = this.#finish(
+      streams.map((stream) => stream.copied),
+      log,
+      wallMs,
+    );
   }
 
   async #finish(streams: Promise<void>[], log: ContainerLog, wallMs: () => number): Promise<Exit> {
@@ -222,8 +230,12 @@ function checkCommand(root: string, plan: ContainerPlan): void {
   throw new StartError(`exec: "${name}": ${where}`);
 }
 
-async function copy(stream: ReadableStream<Uint8Array>, sink: (chunk: Uint8Array) => void): Promise<void> {
-  for await (const chunk of stream) sink(chunk);
+async function copy(fd: number, sink: (chunk: Uint8Array) => void): Promise<void> {
+  try {
+    for await (const chunk of Bun.file(fd).stream()) sink(chunk);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function firstChild(pid: number): number | undefined {

@@ -11,6 +11,7 @@ const MS_BIND = 4096;
 const MS_REC = 16384;
 const MNT_DETACH = 2;
 const CLONE_NEWNET = 0x40000000;
+const O_CLOEXEC = 0o2000000;
 const SYS_MOUNT_SETATTR = 442n; // the same on every architecture
 const AT_FDCWD = -100n;
 const AT_RECURSIVE = 0x8000n;
@@ -21,9 +22,17 @@ const libc = dlopen("libc.so.6", {
   umount2: { args: ["ptr", "i32"], returns: "i32" },
   unshare: { args: ["i32"], returns: "i32" },
   setns: { args: ["i32", "i32"], returns: "i32" },
+  pipe2: { args: ["ptr", "i32"], returns: "i32" },
   syscall: { args: ["i64", "i64", "ptr", "u64", "ptr", "u64"], returns: "i64" },
   __errno_location: { args: [], returns: "ptr" },
 }).symbols;
+
+/** A pipe whose ends no child inherits by accident. (Bun's own pipes are sockets, which `/dev/stdout` cannot open.) */
+export function makePipe(): { readFd: number; writeFd: number } {
+  const fds = new Int32Array(2);
+  if (libc.pipe2(ptr(fds), O_CLOEXEC) !== 0) throw failure("make a pipe");
+  return { readFd: fds[0]!, writeFd: fds[1]! };
+}
 
 /** Mounts a new file system of `type` at `target`; `options` as after `mount -o`, without the flags. */
 export function mountNew(type: string, target: string, options: string, readOnly = false): void {
