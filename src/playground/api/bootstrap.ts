@@ -1,6 +1,7 @@
 import type { KubeObject } from "../store/object.ts";
-import type { Objects, WriteContext } from "./objects.ts";
+import type { Objects } from "./objects.ts";
 import { systemUser } from "./users.ts";
+import type { WriteContext } from "./write-context.ts";
 
 const RBAC = "rbac.authorization.k8s.io";
 const VIEW_VERBS = ["get", "list", "watch"];

@@ -7,11 +7,12 @@ import type { Store } from "../store/store.ts";
 import type { Aggregation } from "./aggregation.ts";
 import type { Authorizer } from "./authorize.ts";
 import type { NodeGateway } from "./node-gateway.ts";
-import type { Objects, WriteContext } from "./objects.ts";
+import type { Objects } from "./objects.ts";
 import type { RequestInfo } from "./request-info.ts";
 import type { TokenIssuer } from "./tokens.ts";
 import type { Types } from "./types.ts";
 import type { User } from "./users.ts";
+import type { WriteContext } from "./write-context.ts";
 
 /** The parts of the API server that handlers use. */
 export interface Parts {

@@ -4,10 +4,10 @@ import { StatusError } from "../store/status.ts";
 import type { StoreEvent } from "../store/store.ts";
 import type { Parts } from "./call.ts";
 import type { ApiClient, DeleteHow, ListFilter, PatchHow, WatchChange } from "./in-process.ts";
-import type { WriteContext } from "./objects.ts";
 import { selectorPredicate } from "./selectors.ts";
 import type { User } from "./users.ts";
 import { patchObject } from "./verbs/patch.ts";
+import type { WriteContext } from "./write-context.ts";
 
 /** `ApiClient` over the rules of `Objects`, as one user. Names that are not served are NotFound. */
 export class InProcessClient implements ApiClient {

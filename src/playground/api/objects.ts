@@ -12,30 +12,12 @@ import { apiVersionOf, type ResourceType, storageKey } from "../store/resources.
 import { type StatusCause, StatusError } from "../store/status.ts";
 import type { Store } from "../store/store.ts";
 import type { Admission, AdmissionRequest, Operation } from "./admission/admission.ts";
+import { dropMetaNulls, finalizersFor, gracePeriod, isDone, isSameObject, keptMeta, labelsOf } from "./object-rules.ts";
 import { trackUpdate } from "./patch/apply.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { checkNamespace, countsGeneration, desiredPart, prepareCreate, prepareUpdate } from "./strategy.ts";
 import type { Types } from "./types.ts";
-import type { User } from "./users.ts";
-
-/** How a write is to be done and by whom. */
-export interface WriteContext {
-  readonly user: User;
-  readonly fieldManager: string;
-  readonly isDryRun: boolean;
-  readonly fieldValidation: "Strict" | "Warn" | "Ignore";
-  readonly warn: (text: string) => void;
-  /** True when the object carries its managedFields already (server-side apply). */
-  readonly isApply?: boolean;
-  /** The subresource to note in managedFields when it is not the one written through (`scale`). */
-  readonly managedThrough?: string;
-}
-
-export interface DeleteOptions {
-  readonly gracePeriodSeconds?: number;
-  readonly propagationPolicy?: string;
-  readonly preconditions?: { uid?: string; resourceVersion?: string };
-}
+import type { DeleteOptions, WriteContext } from "./write-context.ts";
 
 /** A write that lost a race is tried again this often before the client hears of it. */
 const MAX_TRIES = 8;
@@ -426,75 +408,6 @@ export class Objects {
   #around() {
     return { store: this.store, addresses: this.addresses, now: this.now() };
   }
-}
-
-/** True when a terminating object has nothing left to wait for. */
-function isDone(type: ResourceType, object: KubeObject): boolean {
-  if (!object.metadata.deletionTimestamp || (object.metadata.finalizers ?? []).length > 0) return false;
-  if (type.kind === "Namespace" && type.group === "") {
-    const spec = object["spec"] as { finalizers?: string[] } | undefined;
-    return (spec?.finalizers ?? []).length === 0;
-  }
-  return !(object.metadata.deletionGracePeriodSeconds && type.kind === "Pod");
-}
-
-function gracePeriod(type: ResourceType, old: KubeObject, options: DeleteOptions): number {
-  if (type.kind !== "Pod" || type.group !== "") return 0;
-  const spec = (old["spec"] ?? {}) as { nodeName?: string; terminationGracePeriodSeconds?: number };
-  const phase = (old["status"] as { phase?: string } | undefined)?.phase;
-  if (!spec.nodeName || phase === "Succeeded" || phase === "Failed") return 0;
-  return options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30;
-}
-
-function finalizersFor(old: KubeObject, policy: string | undefined): string[] {
-  const rest = (old.metadata.finalizers ?? []).filter((name) => name !== "orphan" && name !== "foregroundDeletion");
-  if (policy === "Foreground") return [...rest, "foregroundDeletion"];
-  if (policy === "Orphan") return [...rest, "orphan"];
-  return policy === undefined ? (old.metadata.finalizers ?? []) : rest;
-}
-
-/** Metadata that clients cannot change stays; new finalizers are refused while terminating by leaving them out. */
-function keptMeta(old: ObjectMeta, wanted: ObjectMeta): ObjectMeta {
-  const result: ObjectMeta = { ...wanted };
-  const fixed = [
-    "uid",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generation",
-    "generateName",
-  ] as const;
-  for (const field of fixed) {
-    if (old[field] === undefined) delete result[field];
-    else Object.assign(result, { [field]: old[field] });
-  }
-  result.resourceVersion = old.resourceVersion!;
-  if (wanted.managedFields === undefined && old.managedFields) result.managedFields = old.managedFields;
-  if (old.deletionTimestamp && result.finalizers) {
-    result.finalizers = result.finalizers.filter((name) => old.finalizers?.includes(name));
-  }
-  if (result.finalizers?.length === 0) delete result.finalizers;
-  return result;
-}
-
-function labelsOf(object: KubeObject): Partial<ObjectMeta> {
-  const { labels, annotations } = object.metadata;
-  return { ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) };
-}
-
-/** Equal but for times of managers and the revision. */
-function isSameObject(old: KubeObject, object: KubeObject): boolean {
-  return sameJson(comparable(old), comparable(object));
-}
-
-function comparable(object: KubeObject): unknown {
-  const { managedFields, resourceVersion: _rv, ...meta } = object.metadata;
-  const entries = (managedFields ?? []).map(({ time: _time, ...entry }) => entry);
-  return { ...object, metadata: { ...meta, managedFields: entries } };
-}
-
-function dropMetaNulls(meta: ObjectMeta): void {
-  for (const field of Object.keys(meta) as (keyof ObjectMeta)[]) if (meta[field] === null) delete meta[field];
 }
 
 function reportUnknown(type: ResourceType, unknown: string[], context: WriteContext): void {

@@ -1,8 +1,8 @@
 import { isObject } from "../../store/object.ts";
 import { StatusError } from "../../store/status.ts";
 import { type ResourceCall, writeContext } from "../call.ts";
-import type { DeleteOptions } from "../objects.ts";
 import { sendJson, sendObject } from "../respond.ts";
+import type { DeleteOptions } from "../write-context.ts";
 
 /** DELETE of one object: the object while it terminates, a Status when it is gone. */
 export async function remove(call: ResourceCall, body: unknown): Promise<void> {

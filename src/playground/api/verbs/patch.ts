@@ -5,12 +5,12 @@ import { StatusError } from "../../store/status.ts";
 import type { Parts } from "../call.ts";
 import { type ResourceCall, writeContext } from "../call.ts";
 import type { PatchType } from "../in-process.ts";
-import type { WriteContext } from "../objects.ts";
 import { applyConfig } from "../patch/apply.ts";
 import { applyJsonPatch } from "../patch/json.ts";
 import { mergePatch } from "../patch/merge.ts";
 import { strategicMerge } from "../patch/strategic.ts";
 import { sendObject } from "../respond.ts";
+import type { WriteContext } from "../write-context.ts";
 
 const MEDIA_TYPES: Record<string, PatchType> = {
   "application/json-patch+json": "json",
