@@ -69,6 +69,7 @@ export class DemoCluster {
       const response = await fetch(`http://127.0.0.1:${forward.port}${path}`, {
         method,
         signal: AbortSignal.timeout(15_000),
+        keepalive: false, // the next forward may get the same local port
       });
       if (!response.ok) throw new Error(`${pod.metadata.name} answered ${response.status} to ${method} ${path}`);
       return await response.text();
