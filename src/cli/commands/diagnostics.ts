@@ -7,6 +7,7 @@ export function define(command: Command, context: CliContext): void {
     "before",
     `Examples:
   linkerd diagnostics endpoints web.shop.svc.cluster.local:80
+  linkerd diagnostics profile 10.96.0.12:80
   linkerd diagnostics policy -n shop po/web-7d9c5b 8080
   linkerd diagnostics policy -n shop svc/web 80
   linkerd diagnostics proxy-metrics -n shop po/web-7d9c5b
@@ -49,6 +50,15 @@ export function define(command: Command, context: CliContext): void {
     .action(async (resource: string, port: string, flags: PolicyFlags) => {
       const { policy } = await import("../diagnostics/policy.ts");
       await policy(resource, port, flags, context);
+    });
+  command
+    .command("profile <address>")
+    .description("The profile that the destination service gives for an address and port.")
+    .option("--destination-pod <name>", "ask this pod of linkerd-destination")
+    .option("--token <token>", "context token to ask with", "")
+    .action(async (address: string, flags: { destinationPod?: string; token: string }) => {
+      const { profile } = await import("../diagnostics/profile.ts");
+      await profile(address, flags, context);
     });
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { parseYamlAll } from "#lib/yaml";
 import { frameMessage, type GrpcMethod, GrpcServer, serverStream, unary } from "#net/grpc-server";
-import { GetDestination, Update } from "#proto/destination";
+import { DestinationProfile, GetDestination, Update } from "#proto/destination";
 import { PortSpec, Server } from "#proto/inbound";
 import { OutboundPolicy, TrafficSpec } from "#proto/outbound";
 import { CliBench } from "../../../test/support/cli.ts";
@@ -92,6 +92,25 @@ test("policy of a pod asks for its port, of a service for its authority", async 
     { workload: "shop:web-1", port: 8080 },
     { $case: "authority", value: "web.shop.svc.cluster.local:80" },
   ]);
+});
+
+test("profile prints the first answer for an address", async () => {
+  const { bench, flags } = await start(
+    serverStream("/io.linkerd.proxy.destination.Destination/GetProfile", GetDestination, (request, stream) => {
+      const answer = { ...DestinationProfile.decode(new Uint8Array()), fullyQualifiedName: `of ${request.path}` };
+      stream.send(frameMessage(DestinationProfile.encode(answer).finish()));
+    }),
+  );
+  const { code, out, err } = await bench.run(["diagnostics", "profile", "10.0.0.1:80", ...flags]);
+  expect([code, err]).toEqual([0, ""]);
+  expect(JSON.parse(out)).toMatchObject({ fullyQualifiedName: "of 10.0.0.1:80" });
+});
+
+test("a control plane that refuses is quoted", async () => {
+  const { bench, flags } = await start();
+  const { code, err } = await bench.run(["diagnostics", "profile", "10.0.0.1:80", ...flags]);
+  expect(code).toBe(1);
+  expect(err).toContain("Error: Destination API error: ");
 });
 
 test("policy refuses other kinds, bad ports and bad formats", async () => {

@@ -9,6 +9,7 @@ import type { CliContext } from "../context.ts";
 import { storedValues } from "../installed.ts";
 import { parseResources } from "../resource-argument.ts";
 import { withControlPlane } from "./control-client.ts";
+import { plainOf } from "./plain.ts";
 
 /** Prints what the policy controller gives a pod's proxy for a port, or a client's proxy for a service's port. */
 export async function policy(text: string, portText: string, flags: PolicyFlags, context: CliContext): Promise<void> {
@@ -21,7 +22,7 @@ export async function policy(text: string, portText: string, flags: PolicyFlags,
   const namespace = flags.namespace ?? (await context.defaultNamespace());
   const ask = await question(resource, namespace, port, flags.token, context);
   const answer = await withControlPlane(context, PORTS.policy, flags.destinationPod, ask);
-  const plain = JSON.parse(JSON.stringify(answer, (_, value) => (typeof value === "bigint" ? String(value) : value)));
+  const plain = plainOf(answer);
   context.io.out(flags.output === "json" ? `${JSON.stringify(plain, undefined, 2)}\n` : toYaml(plain));
 }
 
