@@ -60,10 +60,15 @@ export class DemoCluster {
 
   /** Text of an HTTP answer from inside a pod. */
   async httpInPod(pod: Pod, port: number, path: string, method = "GET"): Promise<string> {
+    const { name, namespace } = pod.metadata;
+    let failure: Error | undefined;
     const forward = await this.client.portForward({
-      pod: pod.metadata.name!,
-      namespace: pod.metadata.namespace!,
+      pod: name!,
+      namespace: namespace!,
       port,
+      onError: (cause) => {
+        failure ??= cause;
+      },
     });
     try {
       const response = await fetch(`http://127.0.0.1:${forward.port}${path}`, {
@@ -71,8 +76,11 @@ export class DemoCluster {
         signal: AbortSignal.timeout(15_000),
         keepalive: false, // the next forward may get the same local port
       });
-      if (!response.ok) throw new Error(`${pod.metadata.name} answered ${response.status} to ${method} ${path}`);
+      if (!response.ok) throw new Error(`it answered ${response.status}`);
       return await response.text();
+    } catch (thrown) {
+      const cause = failure ?? (thrown as Error);
+      throw new Error(`Cannot ${method} ${path} at port ${port} of ${namespace}/${name}: ${cause.message}`, { cause });
     } finally {
       await forward.close();
     }
