@@ -62,6 +62,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./commands/install.ts"),
   },
   {
+    name: "profile",
+    args: "<service>",
+    summary: "Output a service profile for a service",
+    load: () => import("./commands/profile.ts"),
+  },
+  {
     name: "prune",
     summary: "Output Kubernetes resources that an upgrade left over",
     load: () => import("./commands/prune.ts"),
