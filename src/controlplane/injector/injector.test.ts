@@ -58,7 +58,7 @@ async function start(
   const paths = { certPath: join(directory, "tls.crt"), keyPath: join(directory, "tls.key") };
   const ca = await writeServingCertificate(paths, "linkerd-proxy-injector.linkerd.svc");
   const review = injector.review.bind(injector);
-  const server = WebhookServer.start({ hostname: "127.0.0.1", port: 0, ...paths, review, log: silentLog });
+  const server = await WebhookServer.start({ hostname: "127.0.0.1", port: 0, ...paths, review, log: silentLog });
   cleanups.push(() => server.close());
   const post = (request: Record<string, unknown>): Promise<Response> =>
     fetch(`https://localhost:${server.port}/`, {

@@ -76,7 +76,7 @@ export async function startInjector(
     metrics: new InjectorMetrics(metrics),
     log,
   });
-  const webhook = WebhookServer.start({
+  const webhook = await WebhookServer.start({
     hostname: listen.host,
     port: listen.port,
     certPath: `${tlsDirectory}/tls.crt`,

@@ -42,7 +42,7 @@ export async function startSpValidator(
   options: SpValidatorOptions,
 ): Promise<Started & { readonly port: number; readonly adminPort: number }> {
   const { listen, tlsDirectory, log } = options;
-  const webhook = WebhookServer.start({
+  const webhook = await WebhookServer.start({
     hostname: listen.host,
     port: listen.port,
     certPath: `${tlsDirectory}/tls.crt`,

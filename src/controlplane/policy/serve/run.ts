@@ -64,7 +64,7 @@ export async function startPolicy(options: PolicyAppOptions): Promise<PolicyApp>
   const inbound = new InboundService(watches, config, clock, metrics);
   const outbound = new OutboundService(watches, config, clock, metrics, log);
   const admin = await startAdminServer({ ...options.admin, pending: () => readiness.pending(), metrics });
-  const webhook = options.webhook && startWebhook(options.webhook, log, clock);
+  const webhook = options.webhook && (await startWebhook(options.webhook, log, clock));
   readiness.add("watches", watches.synced);
   watches.start();
   await watches.synced;
@@ -97,6 +97,6 @@ function startWebhook(
   { host, port, certPath, keyPath }: NonNullable<PolicyAppOptions["webhook"]>,
   log: Log,
   clock: Clock,
-): WebhookServer {
+): Promise<WebhookServer> {
   return WebhookServer.start({ hostname: host, port, certPath, keyPath, review: reviewPolicy, log, clock });
 }
