@@ -6,6 +6,8 @@
  *                          |  --gRPC--> voting   (voting for "doughnut" fails on purpose)
  *                          '--TCP-----> prices   (opaque; the server speaks first)
  */
+import { serveHealth } from "./health.ts";
+
 const roles: Readonly<Record<string, () => Promise<{ start(): Promise<void> }>>> = {
   web: () => import("./web.ts"),
   products: () => import("./products.ts"),
@@ -22,3 +24,4 @@ if (!load) {
 }
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 await (await load()).start();
+serveHealth();
