@@ -191,6 +191,17 @@ test("uninstall names what is labelled, and refuses while extensions or meshed p
   expect((await bench.run(["uninstall", "--force"])).code).toBe(0);
 });
 
+test("uninstall passes over kinds that the cluster does not know, and nothing else", async () => {
+  const api = await KubeApi.start();
+  const bench = start(api);
+  api.missing.add("apiservices");
+  expect((await bench.run(["uninstall"])).code).toBe(0);
+  api.authorization = "Bearer someone else";
+  const { code, out, err } = await bench.run(["uninstall"]);
+  expect([code, out]).toEqual([1, ""]);
+  expect(err).toContain("Unauthorized");
+});
+
 test("identity wants a pod or a selector, and says when nothing is meshed", async () => {
   const api = await KubeApi.start();
   const bench = start(api);

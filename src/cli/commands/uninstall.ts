@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { LABELS } from "#contracts/labels";
 import {
+  ApiError,
   apiVersionOf,
   CLUSTER_ROLE_BINDINGS,
   CLUSTER_ROLES,
@@ -55,7 +56,7 @@ async function uninstall(flags: { force?: boolean; output: string }, context: Cl
 export async function ownObjects(client: KubeClient, labelSelector: string): Promise<object[]> {
   const found: object[] = [];
   for (const type of KINDS) {
-    const { items } = await client.list(type, { labelSelector }).catch(() => ({ items: [] as KubeObject[] }));
+    const { items } = await client.list(type, { labelSelector }).catch(ifNotServed);
     for (const { metadata } of items) {
       const { name, namespace } = metadata;
       found.push({
@@ -66,6 +67,12 @@ export async function ownObjects(client: KubeClient, labelSelector: string): Pro
     }
   }
   return found;
+}
+
+/** A kind that the cluster does not know has no objects; any other failure would leave something behind unseen. */
+function ifNotServed(failure: unknown): { items: KubeObject[] } {
+  if (failure instanceof ApiError && failure.status === 404) return { items: [] };
+  throw failure;
 }
 
 async function refuseWhileInUse(client: KubeClient, namespace: string): Promise<void> {
