@@ -2,8 +2,8 @@
  * `linkerd playground up | down | status | kubeconfig`: a small Kubernetes on this machine, with the product's own images.
  * `front` and `inner` are its two processes (see src/playground/front/front.ts) and not for people.
  */
-import { existsSync, fstatSync, readlinkSync } from "node:fs";
-import { homedir, userInfo } from "node:os";
+import { existsSync, fstatSync, readFileSync, readlinkSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import {
@@ -298,8 +298,14 @@ function thisMachine(): Machine {
   for (const [key, value] of Object.entries(process.env)) if (value !== undefined) env[key] = value;
   const path = [...(env["PATH"] ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
   env["PATH"] = [...new Set(path.filter(Boolean))].join(delimiter);
-  const { uid, username } = userInfo();
-  return { uid, userName: username, env };
+  const uid = process.getuid!();
+  return { uid, userName: nameOf(uid) ?? env["USER"] ?? String(uid), env };
+}
+
+/** The name of a user id in /etc/passwd (the runtime's own answer is $USER). */
+function nameOf(uid: number): string | undefined {
+  const lines = readFileSync("/etc/passwd", "utf8").split("\n");
+  return lines.find((line) => line.split(":")[2] === String(uid))?.split(":")[0];
 }
 
 /**
