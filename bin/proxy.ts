@@ -18,6 +18,8 @@ export async function main(_args: readonly string[]): Promise<number> {
       readToken: () => readFileSync(config.identity.tokenFile, "utf8"),
       writeLog: (line) => void process.stderr.write(line),
     });
+    process.on("uncaughtException", (failure) => app.ownMistake(failure));
+    process.on("unhandledRejection", (failure) => app.ownMistake(failure as Error));
     const bound = app.start();
     app.log.info("Listening", {
       inbound: bound.inbound.port,

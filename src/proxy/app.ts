@@ -6,8 +6,8 @@ import { maxOpenFiles } from "#net/libc";
 import { listenTcp, onHandlerFailure, type TcpListener, type TcpTransport } from "#net/tcp";
 import { Live } from "./accept/live.ts";
 import { AdminServer } from "./admin/server.ts";
+import type { GrpcChannel } from "./control/channel.ts";
 import { type ControlDeps, controlChannel } from "./control/dialer.ts";
-import type { GrpcClient } from "./control/grpc-client.ts";
 import type { WatchDeps } from "./control/watch.ts";
 import { type ControlAddress, levelOfFilter, type ProxyConfig } from "./env.ts";
 import { certify } from "./identity/certify.ts";
@@ -59,7 +59,7 @@ export class ProxyApp {
   readonly #ticker: Ticker;
   readonly #live = new Live();
   readonly #adminLive = new Live();
-  readonly #channels: GrpcClient[] = [];
+  readonly #channels: GrpcChannel[] = [];
   readonly #listeners: TcpListener[] = [];
   readonly #policies: InboundPolicies;
   readonly #discover: Discover;
@@ -88,12 +88,15 @@ export class ProxyApp {
     const policyWatch = this.#watchDeps(config.policy);
     this.#policies = new InboundPolicies({ config, watch: policyWatch, clock: this.#clock, log });
     this.#discover = this.#makeDiscover(policyWatch);
-    onHandlerFailure((failure) => {
-      this.metrics.count("proxy_unexpected_errors_total", "Connections ended by a mistake of this program.", {});
-      log.error("A connection was ended by a mistake of this program", { stack: failure.stack ?? failure.message });
-    });
+    onHandlerFailure((failure) => this.ownMistake(failure));
     registerProcessSeries(this.metrics.registry, this.#clock, maxOpenFiles());
     this.#registerViewAge();
+  }
+
+  /** Counts and logs a mistake of this program. It goes on serving: others must not suffer for one connection. */
+  ownMistake(failure: Error): void {
+    this.metrics.count("proxy_unexpected_errors_total", "Mistakes of this program.", {});
+    this.log.error("A mistake of this program", { stack: failure.stack ?? failure.message });
   }
 
   /** Binds every listener, begins to ask for a certificate, and returns where it listens. */

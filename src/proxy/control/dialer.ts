@@ -5,8 +5,10 @@ import { dialTcp } from "#net/dial";
 import { resolveControl } from "#net/dns";
 import type { ControlAddress } from "../env.ts";
 import type { Identity } from "../identity/identity.ts";
-import { tlsLabels } from "../metrics/labels.ts";
+import { type TlsState, tlsLabels } from "../metrics/labels.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
+import type { GrpcChannel } from "./channel.ts";
+import { countedChannel } from "./counted-channel.ts";
 import { GrpcClient, type TransportDialer } from "./grpc-client.ts";
 
 export interface ControlDeps {
@@ -20,15 +22,17 @@ export interface ControlDeps {
 }
 
 /** A channel to one control-plane program: the name is resolved for each connection, one answer is taken by chance. */
-export function controlChannel(address: ControlAddress, deps: ControlDeps): GrpcClient {
+export function controlChannel(address: ControlAddress, deps: ControlDeps): GrpcChannel {
   const host = address.host.replace(/\.$/, "");
-  return new GrpcClient({
+  const client = new GrpcClient({
     dial: controlDialer(address, deps),
     authority: address.port === 80 ? host : `${host}:${address.port}`,
     scheme: "http",
     clock: deps.clock,
     keepAlive: { intervalMs: 10_000, timeoutMs: 3_000, whileIdle: true },
   });
+  const labels = { addr: `${address.host}:${address.port}`, ...tlsLabels(tlsState(address), "server") };
+  return countedChannel(client, deps.metrics, labels, deps.clock);
 }
 
 function controlDialer(address: ControlAddress, deps: ControlDeps): TransportDialer {
@@ -47,9 +51,7 @@ function controlDialer(address: ControlAddress, deps: ControlDeps): TransportDia
         deps.clock,
         {
           connected: (transport) => {
-            const labels = address.identity
-              ? tlsLabels({ kind: "mesh", peerId: address.identity }, "server")
-              : tlsLabels({ kind: "none", reason: "loopback" }, "server");
+            const labels = tlsLabels(tlsState(address), "server");
             transport.meter = deps.metrics.transport({
               direction: "outbound",
               peer: "dst",
@@ -72,6 +74,10 @@ function controlDialer(address: ControlAddress, deps: ControlDeps): TransportDia
       },
     };
   };
+}
+
+function tlsState({ identity }: ControlAddress): TlsState {
+  return identity === undefined ? { kind: "none", reason: "loopback" } : { kind: "mesh", peerId: identity };
 }
 
 function clientTls({ identity }: ControlAddress, deps: ControlDeps) {

@@ -6,6 +6,7 @@ import { HTTP_2, type RequestHead, ResponseHead } from "#message";
 import { formatAddress, type SocketAddress } from "#net/address";
 import { type Authorization, authorize, type InboundClient } from "../authorize/authorization.ts";
 import { RelayError } from "../errors.ts";
+import { errorLabel } from "../metrics/error-label.ts";
 import { type HttpSeries, isGrpcFailure } from "../metrics/http-series.ts";
 import { metaLabels, type TlsState, targetLabels, tlsLabels } from "../metrics/labels.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
@@ -50,11 +51,22 @@ export class InboundHttp implements RequestHandler {
     this.#clientIdLine = id === undefined ? undefined : new HeaderLine("l5d-client-id", id);
   }
 
+  readonly #countError = (cause: RelayError): void => {
+    const error = errorLabel(cause);
+    if (!error) return; // what policy refuses is counted as refused
+    this.#deps.metrics.count("inbound_http_errors_total", "Requests answered with an error of the proxy's own.", {
+      error,
+      ...targetLabels(this.#connection.target),
+      ...metaLabels("srv", this.#connection.policy.current.meta),
+    });
+  };
+
   request(head: RequestHead, stream: ServerStream): void {
     const { clock, maxInFlight, inFlight } = this.#deps;
     const { client, target } = this.#connection;
     const isUpgraded = takeOrigProtoRequest(head);
     const call = new InboundCall(head, stream, clock, client.id !== undefined, isUpgraded);
+    call.onError = this.#countError;
     if (inFlight.count >= maxInFlight) {
       call.fail(new RelayError("load-shed", "proxy", "safe", "too many requests in flight"));
       return;

@@ -4,6 +4,7 @@ import type { Random } from "#lib/random";
 import { HTTP_2, type RequestHead, ResponseHead } from "#message";
 import { formatAddress } from "#net/address";
 import { RelayError } from "../errors.ts";
+import { errorLabel } from "../metrics/error-label.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { PoolWaiter } from "../pool/http-pool.ts";
 import type { ClientConnection, RequestHandler, ServerStream } from "../relay/exchange.ts";
@@ -42,9 +43,18 @@ export class OutboundHttp implements RequestHandler {
     this.#inFlight = inFlight;
   }
 
+  readonly #countError = (cause: RelayError): void => {
+    const error = errorLabel(cause);
+    if (error)
+      this.#deps.metrics.count("outbound_http_errors_total", "Requests answered with an error of the proxy's own.", {
+        error,
+      });
+  };
+
   request(head: RequestHead, stream: ServerStream): void {
     const { clock, emitsDetail, maxInFlight } = this.#deps;
     const call = new HttpCall(head, stream, clock, emitsDetail);
+    call.onError = this.#countError;
     if (this.#inFlight.count >= maxInFlight) {
       call.fail(new RelayError("load-shed", "proxy", "safe", "too many requests in flight"));
       return;

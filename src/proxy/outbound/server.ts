@@ -11,6 +11,7 @@ import type { Live } from "../accept/live.ts";
 import { serveHttp } from "../accept/serve-http.ts";
 import type { ProxyConfig } from "../env.ts";
 import type { RelayError } from "../errors.ts";
+import { errorLabel } from "../metrics/error-label.ts";
 import { targetLabels } from "../metrics/labels.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { Ticker } from "../relay/ticker.ts";
@@ -147,14 +148,14 @@ export class OutboundServer {
     client.transport.terminate();
     this.#deps.log.warn("Outbound connection refused", { reason: failure.message });
     this.#deps.metrics.count("outbound_tcp_errors_total", "Connections that failed, by cause.", {
-      error: failure.code,
+      error: errorLabel(failure) ?? "unexpected",
     });
   }
 
   #count(failure: RelayError, dst: SocketAddress): void {
     this.#deps.log.info("Outbound connection failed", { dst: formatAddress(dst), reason: failure.message });
     this.#deps.metrics.count("outbound_tcp_errors_total", "Connections that failed, by cause.", {
-      error: failure.code,
+      error: errorLabel(failure) ?? "unexpected",
     });
   }
 

@@ -51,6 +51,8 @@ export class HttpCall implements ResponseSink {
   #held: (() => void)[] | null = null;
   #edits: readonly FieldEdits[] = NO_EDITS;
   #observer: CallObserver | null = null;
+  /** Hears of requests that this proxy answers with an error of its own. */
+  onError: ((cause: RelayError) => void) | null = null;
 
   constructor(head: RequestHead, stream: ServerStream, clock: Clock, emitsDetail: boolean) {
     this.stream = stream;
@@ -104,6 +106,7 @@ export class HttpCall implements ResponseSink {
     if (this.#isDone) return;
     this.#target?.failed(cause, this.#hasData);
     this.#observer?.ended(0, errorLabel(cause), this.#ageMs());
+    this.onError?.(cause);
     const isOpen = this.#status === 0;
     this.#finish();
     this.#client?.abort(cause);
