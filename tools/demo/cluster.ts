@@ -74,7 +74,6 @@ export class DemoCluster {
       const response = await fetch(`http://127.0.0.1:${forward.port}${path}`, {
         method,
         signal: AbortSignal.timeout(15_000),
-        keepalive: false, // the next forward may get the same local port
       });
       if (!response.ok) throw new Error(`it answered ${response.status}`);
       return await response.text();
