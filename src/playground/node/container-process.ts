@@ -5,6 +5,7 @@
 import { accessSync, closeSync, constants, fchownSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerLog } from "./container-log.ts";
+import { childrenOf } from "./process-tree.ts";
 import { closeRoot, openRoot, sealRoot } from "./root-filesystem.ts";
 import { makeMountPoint, resolveInRoot } from "./root-path.ts";
 import { type Identity, setprivArguments } from "./security.ts";
@@ -109,7 +110,7 @@ export class ContainerProcess {
 
   /** The process id, on this side, of the container's process 1; undefined while it is being made or after its end. */
   get initPid(): number | undefined {
-    this.#initPid ??= firstChild(this.#child.pid);
+    this.#initPid ??= childrenOf(this.#child.pid)[0];
     return this.hasEnded ? undefined : this.#initPid;
   }
 
@@ -235,14 +236,5 @@ async function copy(fd: number, sink: (chunk: Uint8Array) => void): Promise<void
     for await (const chunk of Bun.file(fd).stream()) sink(chunk);
   } finally {
     closeSync(fd);
-  }
-}
-
-function firstChild(pid: number): number | undefined {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return children === "" ? undefined : Number(children.split(" ")[0]);
-  } catch {
-    return undefined; // not forked yet, or gone
   }
 }

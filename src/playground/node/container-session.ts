@@ -3,6 +3,7 @@ import type { Subprocess } from "bun";
 import type { AttachRequest, ContainerSession, ExecRequest, SessionSink } from "../api/node-gateway.ts";
 import type { ContainerProcess } from "./container-process.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { killEntered } from "./process-tree.ts";
 
 type Exit = Parameters<SessionSink["ended"]>[0];
 
@@ -71,7 +72,7 @@ function pipeSession(argv: string[], env: Record<string, string>, request: ExecR
     writeStdin: stdin.write,
     closeStdin: stdin.close,
     resize() {},
-    close: () => child.kill("SIGKILL"), // nsenter's death leaves the command to end on its closed pipes
+    close: () => killEntered(child.pid),
   };
 }
 
@@ -102,7 +103,7 @@ function ttySession(argv: string[], env: Record<string, string>): ContainerSessi
     resize(columns, rows) {
       if (!terminal.closed) terminal.resize(columns, rows);
     },
-    close: () => child.kill("SIGKILL"),
+    close: () => killEntered(child.pid),
   };
 }
 

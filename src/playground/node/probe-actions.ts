@@ -5,6 +5,7 @@
 import { connect as connectHttp2 } from "node:http2";
 import type { Container, Probe } from "#kube/types";
 import type { ContainerProcess } from "./container-process.ts";
+import { killEntered } from "./process-tree.ts";
 
 export interface ProbeTarget {
   readonly container: Container;
@@ -88,12 +89,12 @@ async function askCommand(
     stderr: "pipe",
     detached: true,
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const timer = setTimeout(() => killEntered(child.pid), timeoutMs);
   const texts = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   const code = await child.exited;
   clearTimeout(timer);
   if (code === 0) return undefined;
-  if (child.signalCode) return `command "${command.join(" ")}" timed out after ${timeoutMs} ms`;
+  if (child.signalCode || code === 137) return `command "${command.join(" ")}" timed out after ${timeoutMs} ms`;
   return `command "${command.join(" ")}" exited with ${code}: ${(await texts).join("").trim().slice(0, MAX_OUTPUT)}`;
 }
 
