@@ -12,6 +12,7 @@ import type {
   ProxyProtocol,
   TlsRoute,
 } from "#proto/outbound";
+import { readRetry } from "../retry/policy.ts";
 import { compileFilters } from "../route/filters.ts";
 import { defaultRef, type MetaRef, readMetadata } from "../route/metadata.ts";
 import { compileGrpcMatches, compileHttpMatches } from "../route/request-match.ts";
@@ -67,6 +68,7 @@ function simplePolicy(ref: MetaRef, concrete: { http: HttpConcrete; tcp: TcpConc
     filters: compileFilters([]),
     distribution: { kind: "first", backends: [{ ...backend, concrete: concrete.http }], weightSums: [] },
     timeouts: NO_TIMEOUTS,
+    retry: undefined,
     prefix: undefined,
   };
   const table = new RouteTable([{ matches: compileHttpMatches([], []), rule }]);
@@ -156,6 +158,7 @@ function httpRules(route: HttpRoute, accrual: AccrualOptions | undefined, concre
       filters: compileFilters(rule.filters),
       distribution: distribution(rule.backends?.kind, (spec) => concretes.http(spec, accrual)),
       timeouts: readTimeouts(rule.timeouts, rule.requestTimeout),
+      retry: readRetry(rule.retry),
     };
     // Each match keeps its own prefix, which a redirect may replace.
     const matches = rule.matches.length > 0 ? rule.matches.map((match) => [match]) : [[]];
@@ -177,6 +180,7 @@ function grpcRules(route: GrpcRoute, accrual: AccrualOptions | undefined, concre
       filters: compileFilters(rule.filters),
       distribution: distribution(rule.backends?.kind, (spec) => concretes.http(spec, accrual)),
       timeouts: readTimeouts(rule.timeouts, rule.requestTimeout),
+      retry: readRetry(rule.retry),
       prefix: undefined,
     },
   }));

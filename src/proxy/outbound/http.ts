@@ -1,5 +1,5 @@
 import { HeaderLine, knownId } from "#fields";
-import type { Clock, Timer } from "#lib/clock";
+import type { Clock } from "#lib/clock";
 import type { Random } from "#lib/random";
 import { HTTP_2, type RequestHead, ResponseHead } from "#message";
 import { formatAddress } from "#net/address";
@@ -9,6 +9,7 @@ import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { PoolWaiter } from "../pool/http-pool.ts";
 import type { ClientConnection, RequestHandler, ServerStream } from "../relay/exchange.ts";
 import { HttpCall } from "../relay/http-call.ts";
+import { type AttemptStream, RetryingExchange } from "../retry/exchange.ts";
 import { drawFailure, editRequest, type Filters, locationOf } from "../route/filters.ts";
 import { describeRef } from "../route/metadata.ts";
 import type { Waiter } from "./balancer.ts";
@@ -113,12 +114,88 @@ export class OutboundHttp implements RequestHandler {
       );
       return;
     }
-    const dispatch = new Dispatch(backend.concrete, call, this.#deps.clock);
-    call.observe(rule.filters.response, backend.filters.response, series);
-    dispatch.limit(rule.timeouts.requestMs, "request-timeout");
-    if (rule.timeouts.responseMs > 0) dispatch.limit(rule.timeouts.responseMs, "response-timeout");
-    dispatch.start(head, added);
+    if (rule.retry) this.#sendWithRetries(head, added, call, rule, backend, backend.concrete, series);
+    else this.#sendOnce(head, added, call, rule, backend, backend.concrete, series);
   }
+
+  #sendOnce(
+    head: RequestHead,
+    added: HeaderLine[],
+    call: HttpCall,
+    rule: HttpRule,
+    backend: RouteBackend<HttpConcrete>,
+    concrete: HttpConcrete,
+    series: RouteSeries,
+  ): void {
+    const { clock } = this.#deps;
+    call.observe(rule.filters.response, backend.filters.response, series);
+    const { requestMs, responseMs } = rule.timeouts;
+    if (requestMs > 0) limitCall(call, clock, requestMs, "request-timeout", concrete.name);
+    if (responseMs > 0) limitCall(call, clock, responseMs, "response-timeout", concrete.name);
+    new Dispatch(concrete, call).start(head, added);
+  }
+
+  /** The first call stands for all attempts: it keeps the place in flight, and ends with the last of them. */
+  #sendWithRetries(
+    head: RequestHead,
+    added: HeaderLine[],
+    whole: HttpCall,
+    rule: HttpRule,
+    backend: RouteBackend<HttpConcrete>,
+    concrete: HttpConcrete,
+    series: RouteSeries,
+  ): void {
+    const { clock, random, emitsDetail } = this.#deps;
+    const policy = rule.retry!;
+    const kept = head.copy();
+    const deadlineMs = rule.timeouts.requestMs > 0 ? whole.startedAtMs + rule.timeouts.requestMs : Infinity;
+    const attempt = (stream: AttemptStream) => {
+      const call = new HttpCall(kept, stream, clock, emitsDetail);
+      call.onError = (cause) => {
+        stream.failed(cause);
+        this.#countError(cause);
+      };
+      call.observe(rule.filters.response, backend.filters.response, series);
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs !== Infinity) limitCall(call, clock, Math.max(0, leftMs), "request-timeout", concrete.name);
+      if (policy.headersTimeoutMs > 0 && !stream.isLast) {
+        limitHeaders(call, clock, policy.headersTimeoutMs, concrete.name);
+      }
+      new Dispatch(concrete, call).start(kept.copy(), [...added]);
+    };
+    new RetryingExchange(whole.stream, {
+      policy,
+      isGrpc: whole.isGrpc,
+      clock,
+      random,
+      attempt,
+      observer: series.retries,
+      done: () => whole.standDown(),
+    }).start();
+  }
+}
+
+/** Fails a call that is not over in time. */
+function limitCall(
+  call: HttpCall,
+  clock: Clock,
+  afterMs: number,
+  code: "request-timeout" | "response-timeout",
+  name: string,
+): void {
+  const timer = clock.schedule(afterMs, () =>
+    call.fail(new RelayError(code, "proxy", "never", `${name}: not done within ${Math.round(afterMs)} ms`)),
+  );
+  call.holdUntilDone(() => timer.cancel());
+}
+
+/** Fails a call whose response has not begun in time. */
+function limitHeaders(call: HttpCall, clock: Clock, afterMs: number, name: string): void {
+  const timer = clock.schedule(afterMs, () => {
+    if (call.hasResponded) return;
+    call.fail(new RelayError("response-timeout", "proxy", "safe", `${name}: no response within ${afterMs} ms`));
+  });
+  call.holdUntilDone(() => timer.cancel());
 }
 
 /** Applies filters; true when one of them answered the client. */
@@ -156,16 +233,13 @@ function answeredByFilter(
 class Dispatch implements Waiter, PoolWaiter {
   readonly #concrete: HttpConcrete;
   readonly #call: HttpCall;
-  readonly #clock: Clock;
   #head: RequestHead | null = null; // our copy, when we wait
   #added: HeaderLine[] = [];
   #endpoint: HttpEndpoint | null = null;
-  #timers: Timer[] | null = null;
 
-  constructor(concrete: HttpConcrete, call: HttpCall, clock: Clock) {
+  constructor(concrete: HttpConcrete, call: HttpCall) {
     this.#concrete = concrete;
     this.#call = call;
-    this.#clock = clock;
   }
 
   start(head: RequestHead, added: HeaderLine[]): void {
@@ -182,17 +256,6 @@ class Dispatch implements Waiter, PoolWaiter {
     this.#call.holdUntilDone(() => this.#cancel());
     if (endpoint) this.#await(endpoint);
     else this.#concrete.balancer.wait(this);
-  }
-
-  /** Fails the call when it is not over in time. 0 is no limit. */
-  limit(afterMs: number, code: "request-timeout" | "response-timeout"): void {
-    if (afterMs === 0) return;
-    this.#timers ??= [];
-    const timer = this.#clock.schedule(afterMs, () =>
-      this.#call.fail(new RelayError(code, "proxy", "never", `${this.#concrete.name}: not done within ${afterMs} ms`)),
-    );
-    this.#timers.push(timer);
-    this.#call.holdUntilDone(() => timer.cancel());
   }
 
   wake(): void {

@@ -1,3 +1,4 @@
+import type { RetryPolicy } from "../retry/policy.ts";
 import type { Filters } from "../route/filters.ts";
 import type { MetaRef } from "../route/metadata.ts";
 import type { RouteTable } from "../route/route-table.ts";
@@ -38,6 +39,7 @@ export interface HttpRule {
   readonly filters: Filters;
   readonly distribution: Distribution<HttpConcrete>;
   readonly timeouts: Timeouts;
+  readonly retry: RetryPolicy | undefined;
   /** What the rule's prefix match was, for redirects that replace it. */
   readonly prefix: string | undefined;
 }

@@ -1,5 +1,6 @@
 import type { Counter, Histogram } from "#lib/metrics";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
+import type { RetryObserver } from "../retry/exchange.ts";
 import { type MetaRef, refLabels, routeLabels } from "../route/metadata.ts";
 import type { HttpRule } from "./policy.ts";
 
@@ -15,6 +16,8 @@ export class RouteSeries {
   readonly #duration: Histogram;
   readonly #backendRequests: Counter | undefined;
   readonly #statuses = new Map<number, Counter>();
+  /** How requests that were sent again fared. */
+  readonly retries: RetryObserver;
 
   constructor(metrics: ProxyMetrics, parent: MetaRef, rule: HttpRule, backend: MetaRef | undefined) {
     this.#metrics = metrics;
@@ -29,6 +32,18 @@ export class RouteSeries {
       metrics.registry
         .counter(`${this.#prefix}_backend_requests_total`, "Requests sent to a backend of a route.")
         .series({ ...this.#labels, ...refLabels("backend", backend) });
+    this.retries = this.#countRetries();
+  }
+
+  #countRetries(): RetryObserver {
+    const counter = (what: string, help: string) => () =>
+      this.#metrics.registry.counter(`${this.#prefix}_retry_${what}_total`, help).series(this.#labels).inc();
+    return {
+      retried: counter("requests", "Requests sent again."),
+      succeeded: counter("successes", "Requests answered by a later attempt."),
+      limitExceeded: counter("limit_exceeded", "Requests that used up their attempts."),
+      overflowed: counter("overflow", "Requests too large to be sent again."),
+    };
   }
 
   static of(metrics: ProxyMetrics, parent: MetaRef, rule: HttpRule, backend: MetaRef | undefined): RouteSeries {

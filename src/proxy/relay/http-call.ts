@@ -101,6 +101,11 @@ export class HttpCall implements ResponseSink {
     if (!this.#isDone) this.stream.receive(new RequestHalf(this, this.#client));
   }
 
+  /** The exchange is over, and others have answered the client (its attempts, when it is sent several times). */
+  standDown(): void {
+    if (!this.#isDone) this.#finish();
+  }
+
   /** Answers the client in the peer's place; after a response has begun, breaks it off. */
   fail(cause: RelayError, status?: number): void {
     if (this.#isDone) return;
