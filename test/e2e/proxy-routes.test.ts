@@ -116,3 +116,30 @@ test("nothing at all is sent to a service without endpoints, and the client lear
   expect(answer).toStartWith("HTTP/1.1 503");
   expect(answer).toContain("it has no endpoints");
 }, 30_000);
+
+test("a ServiceProfile replaces the policy's routes and names them in metrics", async () => {
+  route("10.96.1.7", {});
+  const path = "routes10-96-1-7.shop.svc.cluster.local";
+  const status = { $case: "path" as const, value: { regex: "/books/\\d+" } };
+  mesh.control.profiles.set("10.96.1.7:80", {
+    ...EMPTY_PROFILE,
+    fullyQualifiedName: path,
+    retryBudget: { retryRatio: 0.2, minRetriesPerSecond: 1, ttl: { seconds: 10n, nanos: 0 } },
+    routes: [
+      {
+        condition: { match: status },
+        responseClasses: [],
+        metricsLabels: { route: "GET /books/{id}" },
+        isRetryable: false,
+        timeout: undefined,
+      },
+    ],
+  });
+  const answer = await curl("http://10.96.1.7/books/7");
+  expect(answer).toStartWith("HTTP/1.1 200");
+  expect(answer).toContain(`"l5d-dst-canonical":"${path}:80"`);
+  expect(await curl("http://10.96.1.7/other")).toStartWith("HTTP/1.1 200");
+  const out = await web.metrics();
+  expect(sumOf(out, "route_request_total", `dst="${path}:80"`)).toBe(2);
+  expect(sumOf(out, "route_response_total", 'rt_route="GET /books/{id}"', 'status_code="200"')).toBe(1);
+}, 30_000);

@@ -2,7 +2,8 @@ import { type Counter, type Gauge, type Histogram, type Labels, MetricsRegistry 
 import type { TransportMeter } from "#net/tcp";
 import { HttpSeries } from "./http-series.ts";
 
-const LATENCY_MS = [
+/** Bounds of Linkerd's latency histograms, milliseconds. */
+export const LATENCY_MS = [
   1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 3000, 4000, 5000, 10_000, 20_000, 30_000,
   40_000, 50_000,
 ];

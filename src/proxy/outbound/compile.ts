@@ -70,6 +70,7 @@ function simplePolicy(ref: MetaRef, concrete: { http: HttpConcrete; tcp: TcpConc
     timeouts: NO_TIMEOUTS,
     retry: undefined,
     prefix: undefined,
+    profileLabels: undefined,
   };
   const table = new RouteTable([{ matches: compileHttpMatches([], []), rule }]);
   return {
@@ -159,6 +160,7 @@ function httpRules(route: HttpRoute, accrual: AccrualOptions | undefined, concre
       distribution: distribution(rule.backends?.kind, (spec) => concretes.http(spec, accrual)),
       timeouts: readTimeouts(rule.timeouts, rule.requestTimeout),
       retry: readRetry(rule.retry),
+      profileLabels: undefined,
     };
     // Each match keeps its own prefix, which a redirect may replace.
     const matches = rule.matches.length > 0 ? rule.matches.map((match) => [match]) : [[]];
@@ -182,6 +184,7 @@ function grpcRules(route: GrpcRoute, accrual: AccrualOptions | undefined, concre
       timeouts: readTimeouts(rule.timeouts, rule.requestTimeout),
       retry: readRetry(rule.retry),
       prefix: undefined,
+      profileLabels: undefined,
     },
   }));
 }
@@ -312,5 +315,7 @@ function required<T>(value: T | undefined, what: string): T {
 }
 
 const EMPTY: Distribution<never> = { kind: "empty", backends: [], weightSums: [] };
-const NO_TIMEOUTS: Timeouts = { requestMs: 0, responseMs: 0, idleMs: 0 };
-const DEFAULT_LOAD: LoadOptions = { defaultRttMs: 30, decayMs: 10_000 };
+/** No limits. */
+export const NO_TIMEOUTS: Timeouts = { requestMs: 0, responseMs: 0, idleMs: 0 };
+/** What the control plane and Linkerd's proxy take where nothing is said. */
+export const DEFAULT_LOAD: LoadOptions = { defaultRttMs: 30, decayMs: 10_000 };

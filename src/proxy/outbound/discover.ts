@@ -7,9 +7,10 @@ import { Watch, type WatchDeps } from "../control/watch.ts";
 import type { ProxyConfig } from "../env.ts";
 import { RelayError } from "../errors.ts";
 import { writeAddress } from "../route/wire-values.ts";
-import { type Concretes, compileOutbound, forwardPolicy } from "./compile.ts";
+import { type Concretes, compileOutbound, forwardPolicy, invalidPolicy } from "./compile.ts";
 import { plainEndpoint, readEndpoint } from "./endpoint-info.ts";
 import type { ClientPolicy } from "./policy.ts";
+import { applyProfile, hasProfileRoutes } from "./profile.ts";
 
 const GET_PROFILE = "/io.linkerd.proxy.destination.Destination/GetProfile";
 const WATCH = "/io.linkerd.proxy.outbound.OutboundPolicies/Watch";
@@ -227,6 +228,16 @@ export class Target {
   }
 
   #compile(): ClientPolicy {
+    const policy = this.#compilePolicy();
+    if (policy.invalid || typeof this.#profile !== "object" || !hasProfileRoutes(this.#profile)) return policy;
+    try {
+      return applyProfile(policy, this.#profile, this.dst.port, this.#concretes, this.#deps.clock);
+    } catch (cause) {
+      return invalidPolicy(`invalid service profile: ${(cause as Error).message}`);
+    }
+  }
+
+  #compilePolicy(): ClientPolicy {
     if (typeof this.#policy === "object") return compileOutbound(this.#policy, this.#concretes);
     if (this.#refusal) this.#deps.log.debug("No policy for a destination", { reason: this.#refusal });
     const endpoint =

@@ -1,3 +1,4 @@
+import type { Labels } from "#lib/metrics";
 import type { RetryPolicy } from "../retry/policy.ts";
 import type { Filters } from "../route/filters.ts";
 import type { MetaRef } from "../route/metadata.ts";
@@ -42,6 +43,8 @@ export interface HttpRule {
   readonly retry: RetryPolicy | undefined;
   /** What the rule's prefix match was, for redirects that replace it. */
   readonly prefix: string | undefined;
+  /** Labels of the `route_*` families, when a ServiceProfile says so. */
+  readonly profileLabels: Labels | undefined;
 }
 
 /** Milliseconds; 0 is none. */

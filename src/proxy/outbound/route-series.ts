@@ -1,8 +1,37 @@
-import type { Counter, Histogram } from "#lib/metrics";
-import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
+import type { Counter, Histogram, Labels, MetricsRegistry } from "#lib/metrics";
+import { HttpSeries, isGrpcFailure } from "../metrics/http-series.ts";
+import { LATENCY_MS, type ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { RetryObserver } from "../retry/exchange.ts";
 import { type MetaRef, refLabels, routeLabels } from "../route/metadata.ts";
 import type { HttpRule } from "./policy.ts";
+
+/** A ServiceProfile route's own families. Attempts are counted, as retries of profiles are rare. */
+class ProfileSeries {
+  readonly #series: HttpSeries;
+
+  constructor(registry: MetricsRegistry, labels: Labels) {
+    this.#series = new HttpSeries(
+      labels,
+      registry.counter("route_request_total", "Requests of a ServiceProfile's route."),
+      registry.counter("route_response_total", "Responses of a ServiceProfile's route."),
+      registry.histogram("route_response_latency_ms", "Milliseconds to the end of the response.", LATENCY_MS),
+    );
+  }
+
+  sent(): void {
+    this.#series.requests.value++;
+  }
+
+  ended(httpStatus: number, grpcStatus: number, error: string, durationMs: number): void {
+    if (error !== "") {
+      this.#series.failed(error);
+      return;
+    }
+    const isSuccess = grpcStatus >= 0 ? !isGrpcFailure(grpcStatus) : httpStatus < 500;
+    this.#series.ended(httpStatus, grpcStatus, isSuccess);
+    this.#series.latency(httpStatus, durationMs);
+  }
+}
 
 const DURATION_S = [0.05, 0.5, 1, 10];
 const known = new WeakMap<HttpRule, RouteSeries[]>(); // with the rule they go
@@ -14,6 +43,8 @@ export class RouteSeries {
   readonly #labels: Record<string, string>;
   readonly #backend: MetaRef | undefined;
   readonly #duration: Histogram;
+  readonly #isGrpc: boolean;
+  readonly #profile: ProfileSeries | undefined;
   readonly #backendRequests: Counter | undefined;
   readonly #statuses = new Map<number, Counter>();
   /** How requests that were sent again fared. */
@@ -24,6 +55,8 @@ export class RouteSeries {
     this.#prefix = rule.isGrpc ? "outbound_grpc_route" : "outbound_http_route";
     this.#labels = { ...refLabels("parent", parent), ...routeLabels(rule.route) };
     this.#backend = backend;
+    this.#isGrpc = rule.isGrpc;
+    this.#profile = rule.profileLabels && new ProfileSeries(metrics.registry, rule.profileLabels);
     this.#duration = metrics.registry
       .histogram(`${this.#prefix}_request_duration_seconds`, "Seconds from request to end of response.", DURATION_S)
       .series(this.#labels);
@@ -56,12 +89,14 @@ export class RouteSeries {
   }
 
   sent(): void {
+    this.#profile?.sent();
     this.#backendRequests?.inc();
   }
 
-  /** `status` is the HTTP or gRPC status; 0 with an error. */
-  ended(status: number, error: string, durationMs: number): void {
+  ended(httpStatus: number, grpcStatus: number, error: string, durationMs: number): void {
+    const status = this.#isGrpc ? grpcStatus : httpStatus;
     this.#duration.observe(durationMs / 1000);
+    this.#profile?.ended(httpStatus, grpcStatus, error, durationMs);
     if (error !== "") {
       this.#family()
         .series({ ...this.#labels, [this.#statusLabel]: "", error })

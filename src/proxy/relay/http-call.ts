@@ -21,8 +21,8 @@ export interface CallTarget {
 /** Who counts the requests of a route. */
 export interface CallObserver {
   sent(): void;
-  /** `error` is empty when a complete response came. */
-  ended(status: number, error: string, durationMs: number): void;
+  /** `grpcStatus` is -1 when the call is not gRPC's; `error` is empty when a complete response came. */
+  ended(status: number, grpcStatus: number, error: string, durationMs: number): void;
 }
 
 /**
@@ -110,7 +110,7 @@ export class HttpCall implements ResponseSink {
   fail(cause: RelayError, status?: number): void {
     if (this.#isDone) return;
     this.#target?.failed(cause, this.#hasData);
-    this.#observer?.ended(0, errorLabel(cause), this.#ageMs());
+    this.#observer?.ended(0, -1, errorLabel(cause), this.#ageMs());
     this.onError?.(cause);
     const isOpen = this.#status === 0;
     this.#finish();
@@ -164,7 +164,7 @@ export class HttpCall implements ResponseSink {
     // A gRPC response without a status is UNKNOWN.
     const grpcStatus = this.isGrpc && this.#grpcStatus < 0 ? 2 : this.#grpcStatus;
     this.#target!.ended(this.#status, grpcStatus);
-    this.#observer?.ended(this.isGrpc ? grpcStatus : this.#status, "", this.#ageMs());
+    this.#observer?.ended(this.#status, grpcStatus, "", this.#ageMs());
     this.#finish();
     this.stream.end(trailers);
   }
@@ -181,7 +181,7 @@ export class HttpCall implements ResponseSink {
   clientGone(cause: RelayError): void {
     if (this.#isDone) return;
     this.#target?.failed(cause, this.#hasData);
-    this.#observer?.ended(0, "CANCEL", this.#ageMs());
+    this.#observer?.ended(0, -1, "CANCEL", this.#ageMs());
     this.#finish();
     this.#client?.abort(cause);
   }

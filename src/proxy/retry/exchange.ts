@@ -69,7 +69,8 @@ export class RetryingExchange implements RequestSink {
       this.deps.observer.overflowed();
       return false;
     }
-    if (!this.isLastAttempt) return true;
+    const { budget } = this.deps.policy;
+    if (!this.isLastAttempt && (!budget || budget.withdraw(this.deps.clock.monotonicMs()))) return true;
     this.deps.observer.limitExceeded();
     return false;
   }
@@ -83,6 +84,7 @@ export class RetryingExchange implements RequestSink {
   }
 
   answered(): void {
+    this.deps.policy.budget?.deposit(this.deps.clock.monotonicMs());
     if (this.#attemptCount > 1) this.deps.observer.succeeded();
   }
 

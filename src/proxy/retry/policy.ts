@@ -1,6 +1,7 @@
 import type { BackoffOptions } from "#lib/backoff";
 import type { GrpcRoute_Retry, HttpRoute_Retry } from "#proto/outbound";
 import { readDuration } from "../route/wire-values.ts";
+import type { RetryBudget } from "./budget.ts";
 
 /** When and how often a request is sent again. */
 export interface RetryPolicy {
@@ -12,6 +13,8 @@ export interface RetryPolicy {
   /** For the response's head, per attempt except the last; 0 is none. */
   readonly headersTimeoutMs: number;
   readonly backoff: BackoffOptions;
+  /** What all retries of a service together may add; undefined is no such limit. */
+  readonly budget?: RetryBudget | undefined;
 }
 
 /** Reads a route's retry settings. Throws on what is incomplete. */
