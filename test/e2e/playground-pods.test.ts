@@ -224,7 +224,7 @@ test("readiness follows its probe, and a liveness failure restarts the container
   await playground.run("exec", "probed", "--", "touch", "/tmp/dead");
   await until(
     "a restart",
-    async () => (await status("probed")).containerStatuses[0]!.restartCount >= 1 && (await isReady()),
+    async () => (await status("probed")).containerStatuses[0]!.restartCount === 1 && (await isReady()),
   );
   const events = await playground.run(
     "get",

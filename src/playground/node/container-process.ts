@@ -120,10 +120,20 @@ export class ContainerProcess {
     if (pid === undefined) return false;
     try {
       const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-      return !(words[1] === "-c" && words[2] === ENTER) && words[0] !== "setpriv";
+      const own = setprivArguments(this.plan.identity); // the last step before the container's own command
+      return words.length > 1 && !words.includes(ENTER) && !own.every((word, index) => words[index] === word);
     } catch {
       return false; // gone
     }
+  }
+
+  /** Resolves when process 1 can be entered, a few milliseconds after the start; false when it ended before. */
+  async entered(): Promise<boolean> {
+    while (!this.isEntered) {
+      if (this.hasEnded) return false;
+      await Bun.sleep(ENTERING_POLL_MS);
+    }
+    return true;
   }
 
   get stdin(): Bun.FileSink | undefined {

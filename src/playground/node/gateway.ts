@@ -55,17 +55,12 @@ export function createGateway(agent: () => NodeAgent | undefined, context: () =>
   };
 }
 
-const MAKING_MS = 2_000; // how long a container may take from fork to its own process 1
-const POLL_MS = 5;
-
 /** The container's process once it can be entered; it is made a few milliseconds after it counts as running. */
 async function runningProcess(record: ContainerRecord, ref: ContainerRef): Promise<ContainerProcess> {
   const { process } = record;
   if (!process)
     throw StatusError.badRequest(`container "${ref.container}" of pod "${ref.pod}" is not running (${record.state})`);
-  for (let waitedMs = 0; !process.isEntered && record.process === process && waitedMs < MAKING_MS; waitedMs += POLL_MS)
-    await Bun.sleep(POLL_MS);
-  if (record.process !== process || !process.isEntered)
+  if (!(await process.entered()))
     throw StatusError.badRequest(`container "${ref.container}" of pod "${ref.pod}" has just ended`);
   return process;
 }

@@ -235,7 +235,8 @@ export class PodWorker {
   /** postStart first, then the probes. */
   async #afterStart(record: ContainerRecord): Promise<void> {
     const { process } = record;
-    if (!process) return;
+    // Before that a command would run among the node's files, and fail.
+    if (!process || !(await process.entered()) || record.process !== process || record.isStopping) return;
     const target = { container: record.spec, process, podIp: this.#network!.address, nodeEnv: this.#context.env };
     const hook = record.spec.lifecycle?.postStart;
     if (hook) {
