@@ -164,6 +164,7 @@ export async function channelPorts(
   ports: readonly number[],
 ): Promise<void> {
   const streams: (PortStream | undefined)[] = [];
+  const early: Uint8Array[][] = ports.map(() => []); // what came before the pod answered; reading stops meanwhile
   let openCount = ports.length;
   let isClosed = false;
   const ended = (): void => {
@@ -171,8 +172,11 @@ export async function channelPorts(
   };
   peer.start({
     message(bytes) {
-      const port = streams[bytes[0]! >> 1];
-      if (port && (bytes[0]! & 1) === 0 && bytes.length > 1 && !port.write(bytes.subarray(1))) peer.pause();
+      const index = bytes[0]! >> 1;
+      if ((bytes[0]! & 1) !== 0 || bytes.length < 2 || index >= ports.length) return;
+      const port = streams[index];
+      if (!port) early[index]!.push(bytes.slice(1));
+      if (!port?.write(bytes.subarray(1))) peer.pause();
     },
     drained() {
       for (const port of streams) port?.resume?.();
@@ -208,8 +212,13 @@ export async function channelPorts(
         },
         drained: () => peer.resume(),
       });
+      let hasRoom = true;
+      for (const chunk of early[i]!.splice(0)) hasRoom = port.write(chunk);
+      if (hasRoom) peer.resume();
     } catch (thrown) {
       peer.send(Buffer.from([2 * i + 1]), Buffer.from(StatusError.from(thrown).message));
+      early[i] = [];
+      peer.resume();
       ended();
     }
   }
