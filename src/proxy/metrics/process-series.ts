@@ -19,6 +19,14 @@ export function registerProcessSeries(registry: MetricsRegistry, clock: Clock, m
   const cpu = registry.counter("process_cpu_seconds_total", "Processor time used.").series();
   const virtual = gauge("process_virtual_memory_bytes", "Address space.");
   const resident = gauge("process_resident_memory_bytes", "Memory in use.");
+  const anonymous = gauge(
+    "process_anonymous_memory_bytes",
+    "Memory that is this process's alone, not backed by a file.",
+  );
+  const proportional = gauge(
+    "process_proportional_memory_bytes",
+    "Memory in use, shared pages divided by their users.",
+  );
   const fds = gauge("process_open_fds", "Descriptors open now.");
   const threads = gauge("process_threads", "Threads.");
   registry.onRender(() => {
@@ -30,8 +38,16 @@ export function registerProcessSeries(registry: MetricsRegistry, clock: Clock, m
     virtual.set(virtualPages * PAGE_BYTES);
     resident.set(residentPages * PAGE_BYTES);
     fds.set(readdirSync("/proc/self/fd").length - 1); // without the one that reads the directory
-    threads.set(Number(/^Threads:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? 0));
+    const status = readFileSync("/proc/self/status", "latin1");
+    threads.set(fieldOf(status, "Threads"));
+    anonymous.set(fieldOf(status, "RssAnon") * 1024);
+    proportional.set(fieldOf(readFileSync("/proc/self/smaps_rollup", "latin1"), "Pss") * 1024);
   });
 }
 
 const PAGE_BYTES = 4096; // on x86-64, and on arm64 as Debian builds it
+
+/** A number of /proc's `Name:  value` lines; 0 when it is not there. */
+function fieldOf(text: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
+}
