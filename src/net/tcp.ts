@@ -18,7 +18,6 @@ export type HandshakeDone = (failure: string | undefined, peer: TlsPeer) => void
 /** The transport over one Bun socket, plain or TLS. Made by `listenTcp` and `dialTcp`. */
 export class TcpTransport implements Transport {
   handler: TransportHandler = IDLE;
-  meter: TransportMeter | null = null;
   /** Set when a TLS handshake has ended well. */
   peer: TlsPeer | null = null;
   remote: SocketAddress;
@@ -27,6 +26,8 @@ export class TcpTransport implements Transport {
   #handshake: HandshakeDone | null = null;
   #isClosed = false;
   #isPaused = false;
+  #meter: TransportMeter | null = null;
+  #unmeteredBytes = 0; // read before anybody counted
   readonly #onClosed: (() => void) | null;
 
   constructor(socket: Socket<TcpTransport>, remote: SocketAddress, onClosed: (() => void) | null) {
@@ -40,6 +41,17 @@ export class TcpTransport implements Transport {
     return (this.#socket as unknown as { fd: number }).fd;
   }
 
+  get meter(): TransportMeter | null {
+    return this.#meter;
+  }
+
+  /** Counts from now on, and what was read before. */
+  set meter(meter: TransportMeter) {
+    this.#meter = meter;
+    if (this.#unmeteredBytes > 0) meter.read(this.#unmeteredBytes);
+    this.#unmeteredBytes = 0;
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -48,7 +60,7 @@ export class TcpTransport implements Transport {
     if (this.#isClosed) return -1;
     if (from === to) return 0;
     const count = this.#socket.write(bytes, from, to - from);
-    if (count > 0) this.meter?.written(count);
+    if (count > 0) this.#meter?.written(count);
     return count;
   }
 
@@ -131,7 +143,8 @@ export class TcpTransport implements Transport {
 
   /** @internal */
   chunk(bytes: Uint8Array): void {
-    this.meter?.read(bytes.length);
+    if (this.#meter) this.#meter.read(bytes.length);
+    else this.#unmeteredBytes += bytes.length;
     this.handler.data(bytes);
   }
 
@@ -140,7 +153,7 @@ export class TcpTransport implements Transport {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#onClosed?.();
-    this.meter?.closed(cause);
+    this.#meter?.closed(cause);
     const done = this.#handshake;
     this.#handshake = null;
     if (done) done(cause ?? "closed during the handshake", NO_PEER);

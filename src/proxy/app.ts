@@ -13,6 +13,7 @@ import { type ControlAddress, levelOfFilter, type ProxyConfig } from "./env.ts";
 import { certify } from "./identity/certify.ts";
 import { Identity } from "./identity/identity.ts";
 import { loadOrMakeKey } from "./identity/key.ts";
+import { IdleGc } from "./idle-gc.ts";
 import { Application } from "./inbound/application.ts";
 import { InboundPolicies } from "./inbound/policies.ts";
 import { InboundServer } from "./inbound/server.ts";
@@ -57,6 +58,7 @@ export class ProxyApp {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #ticker: Ticker;
+  readonly #idleGc: IdleGc;
   readonly #live = new Live();
   readonly #adminLive = new Live();
   readonly #channels: GrpcChannel[] = [];
@@ -72,6 +74,7 @@ export class ProxyApp {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#ticker = new Ticker(this.#clock);
+    this.#idleGc = new IdleGc(this.#clock);
     const { config } = this;
     const log = createLog({
       level: config.log.level,
@@ -120,6 +123,7 @@ export class ProxyApp {
     this.#adminListener = this.#listenAdmin(admin.listen);
     this.#listeners.push(...outboundListeners, inboundListener);
     this.identity.start();
+    this.#idleGc.start();
     this.#policies.start();
     return {
       inbound: inboundListener.address,
@@ -145,6 +149,7 @@ export class ProxyApp {
     this.#live.destroy();
     this.#adminLive.destroy();
     this.identity.stop();
+    this.#idleGc.stop();
     this.#policies.stop();
     this.#discover.stop();
     for (const channel of this.#channels) channel.close();

@@ -1,25 +1,25 @@
 import type { Clock, Timer } from "#lib/clock";
-import type { TcpTransport } from "#net/tcp";
+import type { Transport } from "#net/transport";
 import type { HeldClient } from "./held-client.ts";
-import { type FirstBytes, httpVersionOf, isHttp2Settings } from "./http-version.ts";
+import { type FirstBytes, httpVersionOf, isHttp1Response, isHttp2Settings } from "./http-version.ts";
 
 /** A connection to the server that was made before it was known what the client speaks. */
 export interface EarlyServer {
-  readonly transport: TcpTransport;
+  readonly transport: Transport;
   /** What the server has said so far. */
   readonly chunks: readonly Uint8Array[];
   readonly hasEnded: boolean;
 }
 
 export interface DetectOptions {
-  readonly client: HeldClient;
+  readonly client: Pick<HeldClient, "onGone" | "onSpeak" | "hasSpoken" | "first">;
   readonly clock: Clock;
   readonly timeoutMs: number;
   /**
    * Dials the server as for opaque traffic, when the client stays silent; null where that could slip past a rule.
    * `connected` may come later; the returned `cancel` stops it.
    */
-  readonly dialEarly: ((connected: (transport: TcpTransport) => void) => { cancel(): void }) | null;
+  readonly dialEarly: ((connected: (transport: Transport) => void) => { cancel(): void }) | null;
   readonly decided: (kind: FirstBytes, early: EarlyServer | null) => void;
 }
 
@@ -40,7 +40,7 @@ export class Detection {
   #silence: Timer | null = null;
   #deadline: Timer | null = null;
   #dial: { cancel(): void } | null = null;
-  #early: TcpTransport | null = null;
+  #early: Transport | null = null;
   #earlyChunks: Uint8Array[] = [];
   #earlyEnded = false;
   #isDecided = false;
@@ -73,7 +73,7 @@ export class Detection {
     this.#dial = this.#options.dialEarly!((transport) => this.#earlyConnected(transport));
   }
 
-  #earlyConnected(transport: TcpTransport): void {
+  #earlyConnected(transport: Transport): void {
     this.#dial = null;
     this.#early = transport;
     transport.handler = {
@@ -89,8 +89,8 @@ export class Detection {
 
   #serverSpoke(chunk: Uint8Array): void {
     this.#early!.pause();
-    if (isHttp2Settings(chunk)) {
-      this.#dropEarly(); // the client is to speak HTTP/2; its request takes the full way
+    if (isHttp2Settings(chunk) || isHttp1Response(chunk)) {
+      this.#dropEarly(); // the client is to speak HTTP (or was too slow to); its request takes the full way
       return;
     }
     this.#earlyChunks.push(chunk);

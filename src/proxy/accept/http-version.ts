@@ -18,6 +18,11 @@ export function isHttp2Settings(bytes: Uint8Array): boolean {
   return length % 6 === 0 && length <= 6 * 64 && bytes[5] + bytes[6] + bytes[7] + bytes[8] === 0;
 }
 
+/** An HTTP/1 server speaks first only to give up on a silent client (408). */
+export function isHttp1Response(bytes: Uint8Array): boolean {
+  return bytes.length >= RESPONSE.length && startsWith(bytes, RESPONSE);
+}
+
 function isRequestLine(bytes: Uint8Array): boolean {
   let at = 0;
   while (at < bytes.length && isMethodByte(bytes[at])) at++;
@@ -41,4 +46,5 @@ function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
 
 const SPACE = 0x20;
 const MAX_METHOD_BYTES = 32;
+const RESPONSE = Buffer.from("HTTP/1.", "latin1");
 const VERSION = Buffer.from(" HTTP/1.", "latin1");

@@ -95,7 +95,7 @@ function finish(parts: Parts): ServerPolicy {
   const isHttp = parts.protocol !== "opaque" && parts.protocol !== "tls";
   const rules = parts.rules.length > 0 || !isHttp || parts.invalid !== undefined ? parts.rules : [DEFAULT_RULE];
   const serverGrants = [...parts.grants, LOCALHOST];
-  const hasRouteGrants = rules.some(({ rule }) => rule.grants.length > 0 || rule.filters !== NO_FILTERS);
+  const hasFilters = rules.some(({ rule }) => rule.filters !== NO_FILTERS);
   return {
     protocol: parts.protocol,
     detectTimeoutMs: parts.detectTimeoutMs,
@@ -106,7 +106,7 @@ function finish(parts: Parts): ServerPolicy {
     ),
     rateLimit: parts.rateLimit,
     invalid: parts.invalid,
-    hasRouteRules: hasRouteGrants || parts.rateLimit !== undefined || rules.length > 1,
+    hasRouteRules: hasFilters || parts.rateLimit !== undefined,
   };
 }
 

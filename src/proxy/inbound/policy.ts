@@ -17,7 +17,10 @@ export interface ServerPolicy {
   readonly rateLimit: RateLimit | undefined;
   /** Why the control plane's policy cannot be followed: everything is refused. */
   readonly invalid: string | undefined;
-  /** Route rules or a rate limit say more than `grants`: a silent client must not be connected before it speaks. */
+  /**
+   * Filters or a rate limit do more than `grants` say: a silent client must not be connected before it speaks.
+   * A route's own grants only add to the server's, so whom those let in no route refuses.
+   */
   readonly hasRouteRules: boolean;
 }
 
