@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Server } from "#proto/inbound";
 import { createRootCa } from "#x509";
 import { addUpdate, EMPTY_PROFILE, endpoint, servicePolicy } from "../support/fixture-control-plane.ts";
-import { client, Mesh, type MeshedPod, sumOf } from "../support/mesh.ts";
+import { CLIENT, client, Mesh, type MeshedPod, sumOf } from "../support/mesh.ts";
 import { until } from "../support/netns.ts";
 
 const VIP = "10.96.0.30:9000";
@@ -121,9 +121,15 @@ test("without a control plane traffic flows on, and with a new one changes arriv
   await until("the change after the outage is in force", async () => (await echo(web)).error === "ECONNRESET", 20_000);
 }, 60_000);
 
-test("asked to end, a proxy lets live connections finish", async () => {
+test("asked to end, a proxy lets live connections finish and takes no new ones", async () => {
   mesh.control.inbound.set("shop:9000", serverPolicy());
   await until("all may connect again", async () => (await echo(web)).tail === "bye");
+  const live = web.start([process.execPath, CLIENT, "hold", VIP]);
+  await until("the connection stands", () => live.output().includes("open"));
   web.proxy.kill("SIGTERM");
+  await until("no new connection is taken", async () => (await echo(web)).error === "ECONNREFUSED");
+  live.kill("SIGUSR1");
+  expect(await live.exited).toBe(0);
+  expect(live.output()).toContain('"read":4');
   expect(await web.proxy.exited).toBe(0);
 }, 30_000);

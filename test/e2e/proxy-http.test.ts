@@ -92,3 +92,10 @@ test("an unmeshed client is served, without an identity it could claim", async (
     sumOf(inn, "request_total", 'direction="inbound"', 'tls="no_identity"', 'no_tls_reason="no_tls_from_remote"'),
   ).toBe(1);
 }, 30_000);
+
+test("an upgraded connection becomes a tunnel through both proxies", async () => {
+  const { text } = await client<{ text: string }>(web, "upgrade", HTTP_VIP);
+  expect(text).toStartWith("HTTP/1.1 101 ");
+  expect(text.toLowerCase()).toContain(`x-client: ${web.id}`);
+  expect(text).toEndWith("\r\n\r\nthrough the tunnel");
+}, 30_000);

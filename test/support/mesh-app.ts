@@ -8,7 +8,7 @@ import * as grpc from "@grpc/grpc-js";
 
 const ip = process.argv[2];
 
-createHttp((request, response) => {
+const http = createHttp((request, response) => {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("end", () => {
@@ -19,7 +19,15 @@ createHttp((request, response) => {
       JSON.stringify({ method: request.method, url: request.url, headers: request.headers, bytes: body.length }),
     );
   });
-}).listen(8080, ip);
+});
+http.on("upgrade", (request, socket) => {
+  const id = request.headers["l5d-client-id"] ?? "";
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\nx-client: ${id}\r\n\r\n`);
+  socket.on("data", (chunk: Buffer) => socket.write(chunk));
+  socket.on("end", () => socket.end());
+  socket.on("error", () => {});
+});
+http.listen(8080, ip);
 
 const definition = {
   Say: {

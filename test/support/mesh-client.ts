@@ -6,7 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 const [what, target, count = "1"] = process.argv.slice(2);
 const [host, port] = target.split(":");
 
-const commands: Record<string, () => Promise<unknown>> = { http, grpc: callGrpc, echo, first, reset };
+const commands: Record<string, () => Promise<unknown>> = { http, grpc: callGrpc, echo, first, reset, upgrade, hold };
 console.log(JSON.stringify(await commands[what]()));
 process.exit(0);
 
@@ -80,6 +80,39 @@ function first(): Promise<unknown> {
     });
     socket.on("close", () => resolve({ heard, greetedAfterMs }));
     socket.on("error", (cause) => heard.push((cause as NodeJS.ErrnoException).code ?? "error"));
+  });
+}
+
+/** Turns an HTTP connection into a tunnel and talks through it. */
+function upgrade(): Promise<unknown> {
+  return new Promise((resolve) => {
+    let text = "";
+    const socket = connect({ host, port: Number(port) }, () =>
+      socket.write("GET /tunnel HTTP/1.1\r\nhost: web.shop\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n"),
+    );
+    socket.on("data", (chunk) => {
+      const hadHead = text.includes("\r\n\r\n");
+      text += chunk.toString("latin1");
+      if (!hadHead && text.includes("\r\n\r\n")) socket.write("through the tunnel");
+      if (text.endsWith("through the tunnel")) socket.end();
+    });
+    socket.on("close", () => resolve({ text }));
+    socket.on("error", () => {});
+  });
+}
+
+/** Keeps a connection until SIGUSR1, then ends it properly. */
+function hold(): Promise<unknown> {
+  return new Promise((resolve) => {
+    let read = 0;
+    const socket = connect({ host, port: Number(port), allowHalfOpen: true }, () => socket.write("x"));
+    socket.on("data", (chunk) => {
+      if (read === 0) console.log("open");
+      read += chunk.length;
+    });
+    process.once("SIGUSR1", () => socket.end());
+    socket.on("end", () => resolve({ read }));
+    socket.on("error", (cause) => resolve({ error: cause.message }));
   });
 }
 

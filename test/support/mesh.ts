@@ -7,7 +7,8 @@ import { CONTROL_PLANE_ID, FixtureControlPlane, IDENTITY_ID, meshId } from "./fi
 import { MAIN, type Pod, PodNetwork, type PodProcess, until } from "./netns.ts";
 
 const APP = fileURLToPath(new URL("mesh-app.ts", import.meta.url));
-const CLIENT = fileURLToPath(new URL("mesh-client.ts", import.meta.url));
+/** The test client's program. */
+export const CLIENT = fileURLToPath(new URL("mesh-client.ts", import.meta.url));
 
 /** A pod with its proxy. */
 export interface MeshedPod extends Pod {

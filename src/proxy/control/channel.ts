@@ -10,6 +10,7 @@ export const GRPC_DEADLINE_EXCEEDED = 4;
 export const GRPC_NOT_FOUND = 5;
 export const GRPC_FAILED_PRECONDITION = 9;
 export const GRPC_UNIMPLEMENTED = 12;
+export const GRPC_INTERNAL = 13;
 export const GRPC_UNAVAILABLE = 14;
 
 /** Hears one server stream: messages, then its end, once. */

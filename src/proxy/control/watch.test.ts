@@ -78,3 +78,16 @@ test("a refusal ends the watch, a missing thing is asked for again", () => {
   expect(calls).toHaveLength(2);
   expect(heard).toEqual(["missing", "refused 3"]);
 });
+
+test("a message that cannot be read ends the stream, and it is opened again", () => {
+  const { calls, clock, heard } = setup({
+    decode: () => {
+      throw new Error("bad bytes");
+    },
+  });
+  calls[0].sink.message(text("a"));
+  expect(calls[0].isCancelled).toBe(true);
+  clock.advance(100);
+  expect(calls).toHaveLength(2);
+  expect(heard).toEqual([]);
+});

@@ -4,6 +4,7 @@ import type { Random } from "#lib/random";
 import {
   GRPC_DEADLINE_EXCEEDED,
   GRPC_FAILED_PRECONDITION,
+  GRPC_INTERNAL,
   GRPC_INVALID_ARGUMENT,
   GRPC_NOT_FOUND,
   GRPC_OK,
@@ -109,7 +110,15 @@ export class Watch<T> {
     this.#heardAtMs = this.#deps.clock.monotonicMs();
     this.#backoff.reset();
     this.#limitTo(this.#deps.limits.idleMs);
-    this.#options.message(this.#options.decode(bytes), isFirst);
+    let value: T;
+    try {
+      value = this.#options.decode(bytes);
+    } catch (cause) {
+      this.#call?.cancel();
+      this.#ended({ code: GRPC_INTERNAL, message: `a message that cannot be read: ${(cause as Error).message}` });
+      return;
+    }
+    this.#options.message(value, isFirst);
   }
 
   #ended(status: GrpcStatus): void {

@@ -55,6 +55,10 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     this.#deps = deps;
   }
 
+  get hasReady(): boolean {
+    return this.#endpoints.some(({ isReady }) => isReady);
+  }
+
   /** Whether someone who began then has waited long enough: endpoints that come back only to fail are not ready either. */
   isOverdue(startedAtMs: number): boolean {
     return this.#deps.clock.monotonicMs() - startedAtMs >= this.#deps.failfastMs;
