@@ -48,9 +48,7 @@ export interface SentCount {
 interface CheckJson {
   readonly categories: readonly {
     readonly checks: readonly {
-      readonly description: string;
-      readonly hint?: string;
-      readonly id?: string;
+      readonly id: string;
       readonly result: string;
     }[];
   }[];
@@ -70,7 +68,7 @@ export async function readCheck(linkerd: Linkerd): Promise<DemoReport["check"]> 
     passed: count("success"),
     warned: count("warning"),
     failed: count("error"),
-    ids: checks.map((check) => check.id ?? check.hint?.split("#").at(-1) ?? check.description),
+    ids: checks.map((check) => check.id),
   };
 }
 

@@ -31,6 +31,8 @@ export class SkipCheck extends Error {
 
 export interface CheckOutcome {
   readonly category: string;
+  /** The check's anchor (`l5d-existence-linkerd-config`): stable, for scripts. */
+  readonly id: string;
   readonly description: string;
   readonly result: "success" | "warning" | "error";
   /** Why not, or what a passed check adds. */
@@ -86,7 +88,14 @@ async function runOne(category: Category, check: Check, options: RunOptions): Pr
     try {
       const said = await withinTime(check, io);
       const message = typeof said === "string" ? said : undefined;
-      return { category: id, description: check.description, result: "success", message, hint: undefined };
+      return {
+        category: id,
+        id: check.hint,
+        description: check.description,
+        result: "success",
+        message,
+        hint: undefined,
+      };
     } catch (failure) {
       if (failure instanceof SkipCheck) return undefined;
       const message = messageOf(failure);
@@ -96,7 +105,14 @@ async function runOne(category: Category, check: Check, options: RunOptions): Pr
         continue;
       }
       const result = check.warning ? "warning" : "error";
-      return { category: id, description: check.description, result, message, hint: hintBase + check.hint };
+      return {
+        category: id,
+        id: check.hint,
+        description: check.description,
+        result,
+        message,
+        hint: hintBase + check.hint,
+      };
     }
   }
 }

@@ -23,6 +23,7 @@ function io(isTerminal: boolean) {
 
 const passed: CheckOutcome = {
   category: "a",
+  id: "l5d-a",
   description: "works",
   result: "success",
   message: undefined,
@@ -30,12 +31,20 @@ const passed: CheckOutcome = {
 };
 const warned: CheckOutcome = {
   category: "b",
+  id: "l5d-b-old",
   description: "is old",
   result: "warning",
   message: "one\ntwo",
   hint: "URL",
 };
-const failed: CheckOutcome = { category: "b", description: "runs", result: "error", message: "no", hint: "URL2" };
+const failed: CheckOutcome = {
+  category: "b",
+  id: "l5d-b-runs",
+  description: "runs",
+  result: "error",
+  message: "no",
+  hint: "URL2",
+};
 
 test("the table separates categories and indents what went wrong", () => {
   const { printed, streams } = io(false);
@@ -51,8 +60,11 @@ test("JSON groups checks by category and leaves out what is empty", () => {
   expect(JSON.parse(printed.out)).toEqual({
     success: false,
     categories: [
-      { categoryName: "a", checks: [{ description: "works", result: "success" }] },
-      { categoryName: "b", checks: [{ description: "runs", hint: "URL2", error: "no", result: "error" }] },
+      { categoryName: "a", checks: [{ id: "l5d-a", description: "works", result: "success" }] },
+      {
+        categoryName: "b",
+        checks: [{ id: "l5d-b-runs", description: "runs", hint: "URL2", error: "no", result: "error" }],
+      },
     ],
   });
 });

@@ -75,18 +75,19 @@ export function printResults(summary: RunSummary, format: CheckFormat, io: Io): 
 
 interface JsonCategory {
   categoryName: string;
-  checks: { description: string; hint?: string; error?: string; result: string }[];
+  checks: { id: string; description: string; hint?: string; error?: string; result: string }[];
 }
 
 function asJson({ outcomes, isSuccess }: RunSummary): { success: boolean; categories: JsonCategory[] } {
   const categories: JsonCategory[] = [];
-  for (const { category, description, result, message, hint } of outcomes) {
+  for (const { category, id, description, result, message, hint } of outcomes) {
     let current = categories.at(-1);
     if (current?.categoryName !== category) {
       current = { categoryName: category, checks: [] };
       categories.push(current);
     }
     current.checks.push({
+      id,
       description,
       ...(hint ? { hint } : {}),
       ...(result !== "success" && message ? { error: message } : {}),

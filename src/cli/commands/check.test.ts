@@ -372,7 +372,7 @@ test("installed extensions add their checks; one that is not part of this execut
         expect.objectContaining({ description: "Linkerd extension command linkerd-other exists", result: "warning" }),
       ],
     },
-    { categoryName: "linkerd-viz", checks: [{ description: "viz stands", result: "success" }] },
+    { categoryName: "linkerd-viz", checks: [{ id: "l5d-viz", description: "viz stands", result: "success" }] },
   ]);
 });
 
