@@ -1,9 +1,15 @@
-import { on, SERVER_IP } from "./lab/namespaces.ts";
+import { Capture, carries, type Segment } from "../test/support/capture.ts";
+import { CLIENT_IP, on, SERVER_IP } from "./lab/namespaces.ts";
+import { loadProgram } from "./load/program.ts";
 import { INBOUND_PORT, type LabPaths, type Protocol, type RunningSubject, type Subject } from "./subjects/subject.ts";
 
+const MARK = "proof-of-what-crosses-the-wire";
+const APPLICATION_DATA = 23; // RFC 8446, section 5.1
+
 /**
- * Before anything is timed: the chain answers, the server saw the client's identity, and a client without a certificate
- * is turned away by the inbound hop. Throws with what was not as it should be.
+ * Before anything is timed: the chain answers, nothing readable crosses the wire between the hops and TLS does, the server
+ * saw the client's identity, and a client without a certificate is turned away by the inbound hop. Throws with what was not
+ * as it should be.
  */
 export async function prove(
   subject: Subject,
@@ -11,10 +17,27 @@ export async function prove(
   protocol: Protocol,
   paths: LabPaths,
 ): Promise<void> {
-  if (protocol === "opaque" || subject.name === "direct") return;
-  const { host, port } = running.target;
+  if (subject.name === "direct") return;
+  const capture = await Capture.start(on("server", []), `tcp and host ${CLIENT_IP}`);
+  const ask = protocol === "opaque" ? proveBytes : proveRequest;
+  let segments: Segment[];
+  try {
+    await ask(subject, running, protocol);
+  } finally {
+    segments = await capture.stop();
+  }
+  const isTls = ({ payload }: Segment): boolean => payload[0] === APPLICATION_DATA && payload[1] === 3;
+  if (!segments.some(isTls)) throw new Error(`No TLS was seen between the hops of ${subject.name}`);
+  for (const text of [MARK, "HTTP/1.1 200", "ready\n"]) {
+    if (carries(segments, text)) throw new Error(`${subject.name} sent ${JSON.stringify(text)} in the clear`);
+  }
+  if (subject.name !== "linkerd-ts" && protocol !== "opaque") await proveDenial(subject, paths); // ours has its own
+}
+
+/** A request through both hops, with a mark that must not be readable between them. */
+async function proveRequest(subject: Subject, { target }: RunningSubject, protocol: Protocol): Promise<void> {
   const version = protocol === "http2" ? ["--http2-prior-knowledge"] : [];
-  const answer = await curl([...version, "-si", `http://${host}:${port}/proof`]);
+  const answer = await curl([...version, "-si", `http://${target.host}:${target.port}/${MARK}`]);
   if (!/^HTTP\/[\d.]+ 200/.test(answer))
     throw new Error(`${subject.name} does not answer through both hops:\n${answer.slice(0, 500)}`);
   if (subject.name !== "nghttpx" && !/x-seen-client: .+/i.test(answer)) {
@@ -22,8 +45,15 @@ export async function prove(
       `The application behind ${subject.name} did not see the client's identity:\n${answer.slice(0, 500)}`,
     );
   }
-  if (subject.name === "linkerd-ts") return; // its own proof is stricter: see subjects/linkerd.ts
-  const denied = await curl(["-sik", `https://${SERVER_IP}:${INBOUND_PORT}/proof`, "--cacert", paths.certificates.ca]);
+}
+
+/** The server's greeting and some bytes; the program checks their count. */
+async function proveBytes(_subject: Subject, { target }: RunningSubject): Promise<void> {
+  await loadProgram("client", "byte-sink.ts", [target.host, target.port, 100_000, 1]);
+}
+
+async function proveDenial(subject: Subject, { certificates }: LabPaths): Promise<void> {
+  const denied = await curl(["-sik", `https://${SERVER_IP}:${INBOUND_PORT}/proof`, "--cacert", certificates.ca]);
   if (/^HTTP\/[\d.]+ 200/.test(denied)) throw new Error(`${subject.name} served a client without a certificate`);
 }
 

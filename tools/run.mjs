@@ -9,7 +9,7 @@ const COMMANDS = {
   demo: { debian: ["playground"], file: "tools/demo.ts" },
   test: { debian: ["playground", "capture"], file: "tools/test.ts" },
   "test:long": { debian: ["playground", "capture"], file: "tools/test-long.ts" },
-  bench: { debian: ["playground", "bench"], file: "bench/main.ts" },
+  bench: { debian: ["playground", "bench", "capture"], file: "bench/main.ts" },
   build: { debian: [], file: "tools/build.ts" },
   ok: { debian: [], file: "tools/ok.ts" },
   fix: { debian: [], file: "tools/fix.ts" },

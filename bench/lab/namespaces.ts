@@ -6,7 +6,9 @@ export const CLIENT_IP = "10.9.0.1";
 export const SERVER_IP = "10.9.0.2";
 /** Where a control plane listens: this process, reachable from both hosts by links of their own. */
 export const CONTROL_IP = "10.8.0.254";
-export type Host = "client" | "server";
+/** Where services have their addresses: nothing listens there. */
+export const SERVICE_NETWORK = "10.96.0.0/16";
+export type Host = "client" | "server" | `pod-${number}`;
 
 /** Starts this program again inside fresh namespaces, as root there; returns its exit code, or undefined inside. */
 export async function enterLab(): Promise<number | undefined> {
@@ -39,7 +41,7 @@ export function makeHosts(): void {
     ip link add lab-client netns client type veth peer name lab-server netns server
     ip -n client addr add ${CLIENT_IP}/24 dev lab-client && ip -n client link set lab-client up && ip -n client link set lo up
     ip -n server addr add ${SERVER_IP}/24 dev lab-server && ip -n server link set lab-server up && ip -n server link set lo up
-    ip -n client route add 10.96.0.0/16 dev lab-client
+    ip -n client route add ${SERVICE_NETWORK} dev lab-client
     ip link add control type bridge && ip addr add ${CONTROL_IP}/24 dev control && ip link set control up
     for host in client:1 server:2; do
       name=\${host%:*}
@@ -48,6 +50,25 @@ export function makeHosts(): void {
       ip -n $name addr add 10.8.0.\${host#*:}/24 dev control && ip -n $name link set control up
     done
   `);
+}
+
+/** One more host on the control plane's network; returns its address. Call `removePod` after. */
+export function makePod(index: number): { host: Host; ip: string } {
+  const host: Host = `pod-${index}`;
+  const ip = `10.8.0.${10 + index}`;
+  sh(`
+    ip netns add ${host} && ip -n ${host} link set lo up
+    ip link add to-${host} type veth peer name control netns ${host}
+    ip link set to-${host} master control up
+    ip -n ${host} addr add ${ip}/24 dev control && ip -n ${host} link set control up
+    ip -n ${host} route add ${SERVICE_NETWORK} dev control
+    ip -n ${host} route add ${SERVER_IP} via 10.8.0.2
+  `);
+  return { host, ip };
+}
+
+export function removePod(host: Host): void {
+  sh(`ip netns del ${host}`);
 }
 
 export function sh(script: string): string {

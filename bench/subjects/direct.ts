@@ -4,7 +4,6 @@ import type { Subject } from "./subject.ts";
 /** No proxy at all: what the network, the application and the load generator cost by themselves. */
 export const direct: Subject = {
   name: "direct",
-  protocols: ["http1", "http2", "opaque"],
   async start(_protocol, { applicationPort }) {
     return { target: { host: SERVER_IP, port: applicationPort }, hops: () => [], stop: async () => {} };
   },

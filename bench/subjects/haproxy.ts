@@ -10,13 +10,12 @@ import { INBOUND_PORT, type LabPaths, OUTBOUND_PORT, type Protocol, type Subject
 /** HAProxy at its best for this job: one thread, connection reuse, TLS 1.3 with AES-128, no logs. */
 export const haproxy: Subject = {
   name: "haproxy",
-  protocols: ["http1", "http2", "opaque"],
   async start(protocol, paths) {
     const outbound = launch("client", "outbound", paths, outboundProxy(protocol, paths), protocol);
     const inbound = launch("server", "inbound", paths, inboundProxy(protocol, paths), protocol);
     await waitFor("HAProxy inbound", inbound, () => canConnect("server", SERVER_IP, INBOUND_PORT));
     await waitFor("HAProxy outbound", outbound, () => canConnect("client", CLIENT_IP, OUTBOUND_PORT));
-    return running([outbound, inbound]);
+    return running([outbound, inbound], paths.certificates);
   },
 };
 

@@ -1,23 +1,20 @@
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PORTS, PROXY_UID } from "#contracts/ports";
 import {
   addUpdate,
-  CONTROL_PLANE_ID,
   EMPTY_PROFILE,
   endpoint,
   FixtureControlPlane,
-  IDENTITY_ID,
   meshId,
   servicePolicy,
 } from "../../test/support/fixture-control-plane.ts";
-import { CLIENT_IP, CONTROL_IP, type Host, on, SERVER_IP, sh } from "../lab/namespaces.ts";
-import { LabProcess, waitFor } from "../lab/processes.ts";
-import type { LabPaths, Protocol, RunningSubject, Subject } from "./subject.ts";
+import { CLIENT_IP, CONTROL_IP, type Host, SERVER_IP, sh } from "../lab/namespaces.ts";
+import { waitFor } from "../lab/processes.ts";
+import { AS_PROXY, admin, output, redirect, startProxy } from "./mesh-proxy.ts";
+import type { Address, InboundHop, LabPaths, Protocol, RunningSubject, Subject } from "./subject.ts";
 
-const EXECUTABLE = join(import.meta.dir, "../../dist/linkerd");
 /** A service address: nothing listens there, the client's proxy takes what is sent to it. */
-const SERVICE = { host: "10.96.0.20", port: 80 };
+export const SERVICE = { host: "10.96.0.20", port: 80 };
 const PATH = "application.shop.svc.cluster.local:80";
 const PROOF_REQUESTS = 25;
 
@@ -27,16 +24,17 @@ const PROOF_REQUESTS = 25;
  */
 export const linkerd: Subject = {
   name: "linkerd-ts",
-  protocols: ["http1", "http2", "opaque"],
   async start(protocol, paths) {
-    const control = await controlPlane(protocol, paths);
+    const control = await controlPlane(protocol, paths.applicationPort);
     for (const host of ["client", "server"] as const) redirect(host);
     const [client, server] = await Promise.all([
-      startProxy("client", control, paths.dir),
-      startProxy("server", control, paths.dir),
+      startProxy({ host: "client", ip: CLIENT_IP, control, dir: paths.dir }),
+      startProxy({ host: "server", ip: SERVER_IP, control, dir: paths.dir }),
     ]);
     const running: RunningSubject = {
       target: SERVICE,
+      inbound: await inboundHop(control, paths),
+      addServices: (count) => addServices(control, count, paths.applicationPort),
       hops: () => [client.pids(), server.pids()],
       counted: async () => ({
         outbound: await countOf("client", 'request_total{[^}]*direction="outbound"'),
@@ -60,67 +58,45 @@ export const linkerd: Subject = {
   },
 };
 
-async function controlPlane(protocol: Protocol, { applicationPort }: LabPaths): Promise<FixtureControlPlane> {
+/** Past the client's own proxy, with a certificate of the same mesh. */
+async function inboundHop(control: FixtureControlPlane, { dir, applicationPort }: LabPaths): Promise<InboundHop> {
+  const { certPem, keyPem } = await control.issue(meshId("client"));
+  const files = { certFile: join(dir, "mesh.crt"), keyFile: join(dir, "mesh.key"), caFile: join(dir, "mesh-ca.crt") };
+  writeFileSync(files.certFile, certPem);
+  writeFileSync(files.keyFile, keyPem);
+  writeFileSync(files.caFile, control.root.certPem);
+  return { host: SERVER_IP, port: applicationPort, serverName: meshId("server"), ...files, as: AS_PROXY };
+}
+
+/** A control plane that knows the application's service. */
+export async function controlPlane(protocol: Protocol, applicationPort: number): Promise<FixtureControlPlane> {
   const control = await FixtureControlPlane.make(CONTROL_IP);
-  const service = `${SERVICE.host}:${SERVICE.port}`;
-  control.profiles.set(service, EMPTY_PROFILE);
-  control.outbound.set(service, servicePolicy(PATH, protocol === "opaque" ? "opaque" : "detect"));
-  const hint = protocol === "opaque" ? "opaque" : "h2";
-  control.endpoints.set(
-    PATH,
-    addUpdate(endpoint(SERVER_IP, applicationPort, { id: meshId("server"), hint, viaInboundPort: true })),
-  );
+  know(control, SERVICE, PATH, protocol, applicationPort);
   await control.start();
   return control;
 }
 
-function redirect(host: Host): void {
-  const flags = [
-    `--incoming-proxy-port=${PORTS.proxyInbound}`,
-    `--outgoing-proxy-port=${PORTS.proxyOutbound}`,
-    "--iptables-mode=nft",
-    `--proxy-uid=${PROXY_UID}`,
-    `--inbound-ports-to-ignore=${PORTS.proxyTap},${PORTS.proxyAdmin}`,
-  ];
-  const done = Bun.spawnSync(on(host, [EXECUTABLE, "network-init", ...flags]));
-  if (done.exitCode !== 0)
-    throw new Error(`Cannot redirect traffic on ${host}:\n${done.stderr.toString()}${done.stdout.toString()}`);
+/** More services with the same endpoint; returns their addresses. */
+function addServices(control: FixtureControlPlane, count: number, applicationPort: number): Address[] {
+  return Array.from({ length: count }, (_, i) => {
+    const service = { host: `10.96.1.${i + 1}`, port: 80 };
+    know(control, service, `service-${i + 1}.shop.svc.cluster.local:80`, "http1", applicationPort);
+    return service;
+  });
 }
 
-async function startProxy(host: Host, control: FixtureControlPlane, dir: string): Promise<LabProcess> {
-  if (!existsSync(EXECUTABLE)) throw new Error("There is no dist/linkerd: run npm run build first");
-  const token = join(mkdtempSync(join(dir, "token-")), "token");
-  sh(`chmod 755 ${dir} ${join(token, "..")}`);
-  writeFileSync(token, `token-of-${host}`, { mode: 0o644 });
-  const { identity, destination, policy } = control.ports;
-  const settings: Record<string, string> = {
-    OUTBOUND_LISTEN_ADDR: `127.0.0.1:${PORTS.proxyOutbound}`,
-    INBOUND_LISTEN_ADDR: `0.0.0.0:${PORTS.proxyInbound}`,
-    INBOUND_IPS: host === "client" ? CLIENT_IP : SERVER_IP,
-    ADMIN_LISTEN_ADDR: `0.0.0.0:${PORTS.proxyAdmin}`,
-    INBOUND_DEFAULT_POLICY: "all-authenticated",
-    DESTINATION_SVC_ADDR: `${CONTROL_IP}:${destination}`,
-    DESTINATION_SVC_NAME: CONTROL_PLANE_ID,
-    DESTINATION_PROFILE_NETWORKS: "10.0.0.0/8",
-    POLICY_SVC_ADDR: `${CONTROL_IP}:${policy}`,
-    POLICY_SVC_NAME: CONTROL_PLANE_ID,
-    POLICY_WORKLOAD: JSON.stringify({ ns: "shop", pod: host }),
-    POLICY_CLUSTER_NETWORKS: "10.0.0.0/8",
-    IDENTITY_SVC_ADDR: `${CONTROL_IP}:${identity}`,
-    IDENTITY_SVC_NAME: IDENTITY_ID,
-    IDENTITY_DIR: join(dir, "none"),
-    IDENTITY_TRUST_ANCHORS: control.root.certPem,
-    IDENTITY_TOKEN_FILE: token,
-    IDENTITY_LOCAL_NAME: meshId(host),
-    LOG: "error",
-  };
-  const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`LINKERD2_PROXY_${name}`, value]));
-  const asProxy = ["setpriv", "--reuid", String(PROXY_UID), "--clear-groups"];
-  const process = new LabProcess(`linkerd-ts ${host}`, host, [...asProxy, EXECUTABLE, "proxy"], env);
-  await waitFor(`the ${host} proxy's certificate`, process, async () =>
-    (await admin(host, "/ready")).startsWith("ready"),
-  );
-  return process;
+function know(
+  control: FixtureControlPlane,
+  { host, port }: Address,
+  path: string,
+  protocol: Protocol,
+  applicationPort: number,
+): void {
+  control.profiles.set(`${host}:${port}`, EMPTY_PROFILE);
+  control.outbound.set(`${host}:${port}`, servicePolicy(path, protocol === "opaque" ? "opaque" : "detect"));
+  const hint = protocol === "opaque" ? "opaque" : "h2";
+  const server = endpoint(SERVER_IP, applicationPort, { id: meshId("server"), hint, viaInboundPort: true });
+  control.endpoints.set(path, addUpdate(server));
 }
 
 /** Identity seen by the application, a stranger refused, counters equal to requests sent. */
@@ -140,9 +116,8 @@ async function proveOwn(running: RunningSubject, protocol: Protocol, paths: LabP
     const after = await running.counted!();
     return after.outbound - before.outbound === PROOF_REQUESTS && after.inbound - before.inbound === PROOF_REQUESTS;
   });
-  const asProxy = ["setpriv", "--reuid", String(PROXY_UID), "--clear-groups"]; // past the client's own redirection
   const denied = await output("client", [
-    ...asProxy,
+    ...AS_PROXY, // past the client's own redirection
     "curl",
     "-s",
     "-i",
@@ -161,15 +136,4 @@ async function countOf(host: Host, pattern: string): Promise<number> {
     (sum, match) => sum + Number(match.at(-1)),
     0,
   );
-}
-
-function admin(host: Host, path: string): Promise<string> {
-  return output(host, ["curl", "-s", "--max-time", "5", `http://127.0.0.1:${PORTS.proxyAdmin}${path}`]);
-}
-
-async function output(host: Host, command: readonly string[]): Promise<string> {
-  const child = Bun.spawn(on(host, command), { stdout: "pipe", stderr: "ignore" });
-  const text = await new Response(child.stdout).text();
-  await child.exited;
-  return text;
 }

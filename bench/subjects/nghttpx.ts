@@ -8,8 +8,8 @@ import { INBOUND_PORT, OUTBOUND_PORT, type Subject } from "./subject.ts";
 /** nghttpx at its best for this job: one worker in the main thread, HTTP/2 on every hop, TLS 1.3 with AES-128, no logs. */
 export const nghttpx: Subject = {
   name: "nghttpx",
-  protocols: ["http2"],
-  async start(_protocol, { certificates: { dir, ca }, applicationPort }) {
+  async start(_protocol, { certificates, applicationPort }) {
+    const { dir, ca } = certificates;
     const common = [
       "--conf=/dev/null",
       "--single-process",
@@ -42,6 +42,6 @@ export const nghttpx: Subject = {
     ]);
     await waitFor("nghttpx inbound", inbound, () => canConnect("server", SERVER_IP, INBOUND_PORT));
     await waitFor("nghttpx outbound", outbound, () => canConnect("client", CLIENT_IP, OUTBOUND_PORT));
-    return running([outbound, inbound]);
+    return running([outbound, inbound], certificates);
   },
 };

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SERVER_NAME } from "../lab/certificates.ts";
+import { type Certificates, SERVER_NAME } from "../lab/certificates.ts";
 import { CLIENT_IP, type Host, SERVER_IP } from "../lab/namespaces.ts";
 import { LabProcess, waitFor } from "../lab/processes.ts";
 import { canConnect } from "../load/connect.ts";
@@ -16,18 +16,20 @@ import {
 /** nginx at its best for this job: one worker, keep-alive pools towards the next hop, TLS 1.3 with AES-128, no logs. */
 export const nginx: Subject = {
   name: "nginx",
-  protocols: ["http1", "opaque"], // its HTTP/2 does not reach upstreams
   async start(protocol, paths) {
     const outbound = launch("client", "outbound", protocol, paths, outboundServer(protocol, paths));
     const inbound = launch("server", "inbound", protocol, paths, inboundServer(protocol, paths));
     await waitFor("nginx inbound", inbound, () => canConnect("server", SERVER_IP, INBOUND_PORT));
     await waitFor("nginx outbound", outbound, () => canConnect("client", CLIENT_IP, OUTBOUND_PORT));
-    return running([outbound, inbound]);
+    return running([outbound, inbound], paths.certificates);
   },
 };
 
-export function running(processes: readonly LabProcess[]): RunningSubject {
+/** Two processes with the benchmark's own certificates. */
+export function running(processes: readonly LabProcess[], { dir, ca }: Certificates): RunningSubject {
+  const [certFile, keyFile] = [join(dir, "client.crt"), join(dir, "client.key")];
   return {
+    inbound: { host: SERVER_IP, port: INBOUND_PORT, serverName: SERVER_NAME, certFile, keyFile, caFile: ca, as: [] },
     target: { host: CLIENT_IP, port: OUTBOUND_PORT },
     hops: () => processes.map((process) => process.pids()),
     stop: async () => void (await Promise.all(processes.map((process) => process.stop()))),

@@ -20,7 +20,21 @@ export class Capture {
 
   /** Resolves when packets are being captured. `enter` is the command that enters the namespace, like `nsenter -t 1 -n`. */
   static async start(enter: readonly string[], filter = "tcp"): Promise<Capture> {
-    const command = [...enter, "tcpdump", "-i", "any", "-U", "-s", "0", "-Z", "root", "-w", "-", filter];
+    const command = [
+      ...enter,
+      "tcpdump",
+      "-i",
+      "any",
+      "--immediate-mode",
+      "-U",
+      "-s",
+      "0",
+      "-Z",
+      "root",
+      "-w",
+      "-",
+      filter,
+    ];
     const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
     const capture = new Capture(child);
     const reader = child.stderr.getReader();

@@ -1,0 +1,39 @@
+import { loadProgram } from "../load/program.ts";
+import type { RunningSubject } from "../subjects/subject.ts";
+import { type Figures, type Scenario, throughChain, worstHop } from "./scenario.ts";
+
+const CONNECTIONS = 64;
+const LOADED_RATE = 10_000;
+
+/** Latency at a fixed rate, counted from the instant each request was due; and memory right after such a load. */
+export const fixedRate: readonly Scenario[] = [
+  latency("latency-2000", 2_000),
+  latency("latency-10000", 10_000),
+  {
+    name: "memory-loaded",
+    main: "rssAnonKb",
+    subjects: ["linkerd-ts", "nginx", "haproxy"],
+    maxRounds: 3,
+    run: throughChain("http1", async (running, { seconds }) => {
+      await fixedRateLoad(running, LOADED_RATE, seconds);
+      return worstHop(running);
+    }),
+  },
+];
+
+function latency(name: string, rate: number): Scenario {
+  return {
+    name,
+    main: "p99Us",
+    subjects: ["linkerd-ts", "nginx", "haproxy", "direct"],
+    run: throughChain("http1", (running, { seconds }) => fixedRateLoad(running, rate, seconds)),
+  };
+}
+
+/** Requests due at Poisson instants, whatever became of earlier ones. */
+export async function fixedRateLoad(running: RunningSubject, rate: number, seconds: number): Promise<Figures> {
+  const { host, port } = running.target;
+  const result = await loadProgram("client", "open-loop.ts", [host, port, rate, seconds, CONNECTIONS]);
+  if (result.failed > 0) throw new Error(`${result.failed} requests of the fixed-rate load failed`);
+  return { rps: result.rps, p50Us: result.p50Us, p99Us: result.p99Us, p999Us: result.p999Us };
+}

@@ -1,0 +1,9 @@
+import { connections } from "./connections.ts";
+import { fixedRate } from "./fixed-rate.ts";
+import { memory } from "./memory.ts";
+import type { Scenario } from "./scenario.ts";
+import { starts } from "./starts.ts";
+import { throughput } from "./throughput.ts";
+
+/** Everything the benchmark measures, in the order it is run. */
+export const scenarios: readonly Scenario[] = [...throughput, ...fixedRate, ...connections, ...memory, ...starts];
