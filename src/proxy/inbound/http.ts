@@ -51,6 +51,10 @@ export class InboundHttp implements RequestHandler {
     this.#clientIdLine = id === undefined ? undefined : new HeaderLine("l5d-client-id", id);
   }
 
+  readonly #release = (): void => {
+    this.#deps.inFlight.count--;
+  };
+
   readonly #countError = (cause: RelayError): void => {
     const error = errorLabel(cause);
     if (!error) return; // what policy refuses is counted as refused
@@ -72,7 +76,7 @@ export class InboundHttp implements RequestHandler {
       return;
     }
     inFlight.count++;
-    call.onDone = () => void inFlight.count--;
+    call.onDone = this.#release;
     const index = head.fields.find(CLIENT_ID);
     if (index >= 0) removeAll(head, CLIENT_ID);
     if (head.authority === "") head.authority = formatAddress(target);

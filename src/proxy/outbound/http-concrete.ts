@@ -58,7 +58,8 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget {
   readonly #load: PeakEwma;
   readonly #breaker: Breaker;
   readonly #changed: () => void;
-  readonly #pools: (HttpPool | undefined)[] = [undefined, undefined]; // HTTP/1, HTTP/2
+  #pool1: HttpPool | undefined; // HTTP/1
+  #pool2: HttpPool | undefined; // HTTP/2
   #inFlight = 0;
 
   constructor(info: EndpointInfo, deps: HttpConcreteDeps, changed: () => void) {
@@ -74,7 +75,8 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget {
   }
 
   get isReady(): boolean {
-    return this.#breaker.isOpen(this.#deps.clock.monotonicMs()) && this.#pools.every((pool) => pool?.isReady ?? true);
+    if (this.#pool1?.isReady === false || this.#pool2?.isReady === false) return false;
+    return this.#breaker === NO_BREAKER || this.#breaker.isOpen(this.#deps.clock.monotonicMs());
   }
 
   cost(nowMs: number): number {
@@ -84,7 +86,8 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget {
   /** The connections on which a request travels. HTTP/1 goes over HTTP/2 to a peer proxy, except for upgrades. */
   poolFor(head: RequestHead): HttpPool {
     const isHttp2 = head.version === HTTP_2 || (this.session.upgradesHttp1 && !head.isUpgrade);
-    return (this.#pools[isHttp2 ? 1 : 0] ??= this.#makePool(isHttp2));
+    if (isHttp2) return (this.#pool2 ??= this.#makePool(true));
+    return (this.#pool1 ??= this.#makePool(false));
   }
 
   /** Opens a stream, in the form in which this peer wants it. */
@@ -93,13 +96,14 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget {
   }
 
   retire(): void {
-    for (const pool of this.#pools) pool?.retire();
+    this.#pool1?.retire();
+    this.#pool2?.retire();
   }
 
   sent(): void {
     this.#inFlight++;
     this.#series.requests.value++;
-    this.#breaker.started(this.#deps.clock.monotonicMs());
+    if (this.#breaker !== NO_BREAKER) this.#breaker.started(this.#deps.clock.monotonicMs());
   }
 
   responded(head: ResponseHead, _added: HeaderLine[], call: HttpCall): void {

@@ -44,6 +44,10 @@ export class OutboundHttp implements RequestHandler {
     this.#inFlight = inFlight;
   }
 
+  readonly #release = (): void => {
+    this.#inFlight.count--;
+  };
+
   readonly #countError = (cause: RelayError): void => {
     const error = errorLabel(cause);
     if (error)
@@ -61,7 +65,7 @@ export class OutboundHttp implements RequestHandler {
       return;
     }
     this.#inFlight.count++;
-    call.onDone = () => void this.#inFlight.count--;
+    call.onDone = this.#release;
     if (head.authority === "") head.authority = formatAddress(this.#target.dst);
     this.#route(head, call);
   }
