@@ -83,14 +83,20 @@ test("a meshed peer without hints is spoken to in mesh TLS at its own port", asy
 }, 30_000);
 
 test("an unmeshed client is served, without an identity it could claim", async () => {
-  const text = await stranger.run("curl", "-s", "-H", "l5d-client-id: admin.shop", `http://${shop.ip}:8080/plain`);
-  const seen = JSON.parse(text);
-  expect(seen.url).toBe("/plain");
-  expect(seen.headers["l5d-client-id"]).toBeUndefined();
+  for (const name of ["l5d-client-id", "L5D-Client-ID"]) {
+    const text = await stranger.run("curl", "-s", "-H", `${name}: admin.shop`, `http://${shop.ip}:8080/plain`);
+    const seen = JSON.parse(text);
+    expect(seen.url).toBe("/plain");
+    expect(seen.headers["l5d-client-id"]).toBeUndefined();
+  }
   const inn = await shop.metrics();
-  expect(
-    sumOf(inn, "request_total", 'direction="inbound"', 'tls="no_identity"', 'no_tls_reason="no_tls_from_remote"'),
-  ).toBe(1);
+  const labels = ['direction="inbound"', 'tls="no_identity"', 'no_tls_reason="no_tls_from_remote"'];
+  expect(sumOf(inn, "request_total", ...labels)).toBe(2);
+}, 30_000);
+
+test("a meshed client cannot claim another identity", async () => {
+  const text = await web.run("curl", "-s", "-H", "L5d-Client-Id: admin.shop", `http://${HTTP_VIP}/claim`);
+  expect(JSON.parse(text).headers["l5d-client-id"]).toBe(web.id);
 }, 30_000);
 
 test("an upgraded connection becomes a tunnel through both proxies", async () => {
@@ -98,4 +104,38 @@ test("an upgraded connection becomes a tunnel through both proxies", async () =>
   expect(text).toStartWith("HTTP/1.1 101 ");
   expect(text.toLowerCase()).toContain(`x-client: ${web.id}`);
   expect(text).toEndWith("\r\n\r\nthrough the tunnel");
+}, 30_000);
+
+test("where policy asks for an identity, others get 403 and are counted", async () => {
+  mesh.control.inbound.set("shop:8080", {
+    protocol: {
+      kind: {
+        $case: "detect",
+        value: { timeout: { seconds: 10n, nanos: 0 }, httpRoutes: [], httpLocalRateLimit: undefined },
+      },
+    },
+    serverIps: [],
+    labels: { group: "policy.linkerd.io", kind: "server", name: "web-http" },
+    authorizations: [
+      {
+        networks: [{ net: { ip: { ip: { $case: "ipv4", value: 0 } }, prefixLen: 0 }, except: [] }],
+        authentication: {
+          permit: {
+            $case: "meshTLS",
+            value: { clients: { $case: "identities", value: { identities: [{ name: web.id }], suffixes: [] } } },
+          },
+        },
+        labels: {},
+        metadata: { kind: { $case: "default", value: "web-only" } },
+      },
+    ],
+  });
+  const status = () =>
+    stranger.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", `http://${shop.ip}:8080/secret`);
+  await until("the policy is in force", async () => (await status()) === "403");
+  const [answer] = await client<Answer[]>(web, "http", HTTP_VIP, 1);
+  expect(answer.status).toBe(200);
+  const inn = await shop.metrics();
+  expect(sumOf(inn, "inbound_http_authz_deny_total", 'srv_name="web-http"', 'tls="no_identity"')).toBe(1);
+  expect(sumOf(inn, "inbound_http_authz_allow_total", 'srv_name="web-http"', 'authz_name="web-only"')).toBe(1);
 }, 30_000);
