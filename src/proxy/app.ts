@@ -20,11 +20,11 @@ import { InboundServer } from "./inbound/server.ts";
 import { IdentitySeries } from "./metrics/identity-series.ts";
 import { registerProcessSeries } from "./metrics/process-series.ts";
 import { ProxyMetrics } from "./metrics/proxy-metrics.ts";
-import { makeConcreteStore } from "./outbound/concrete-store.ts";
-import { Connector } from "./outbound/connector.ts";
+import { makeConcreteStore } from "./outbound/concrete/concrete-store.ts";
+import { EndpointSets } from "./outbound/concrete/endpoint-sets.ts";
 import { Discover } from "./outbound/discover.ts";
-import { EndpointSets } from "./outbound/endpoint-sets.ts";
-import { HttpDialer } from "./outbound/http-dialer.ts";
+import { Connector } from "./outbound/endpoint/connector.ts";
+import { HttpDialer } from "./outbound/endpoint/http-dialer.ts";
 import { OutboundServer } from "./outbound/server.ts";
 import { Ticker } from "./relay/ticker.ts";
 

@@ -6,7 +6,7 @@ import { OutboundPolicy } from "#proto/outbound";
 import { inboundServer } from "../../src/controlplane/policy/index/inbound-server.ts";
 import { outboundPolicy } from "../../src/controlplane/policy/index/outbound-policy.ts";
 import { compileServer } from "../../src/proxy/inbound/compile.ts";
-import { type BackendSpec, type Concretes, compileOutbound } from "../../src/proxy/outbound/compile.ts";
+import { type BackendSpec, type Concretes, compileOutbound } from "../../src/proxy/outbound/logical/compile.ts";
 import { type Cluster, type Loose, policyConfig, policyObjects } from "../support/policy-objects.ts";
 
 const parent = { group: "", kind: "Service", name: "web" };

@@ -7,10 +7,10 @@ import { Watch, type WatchDeps } from "../control/watch.ts";
 import type { ProxyConfig } from "../env.ts";
 import { RelayError } from "../errors.ts";
 import { writeAddress } from "../route/wire-values.ts";
-import { type Concretes, compileOutbound, forwardPolicy, invalidPolicy } from "./compile.ts";
-import { plainEndpoint, readEndpoint } from "./endpoint-info.ts";
-import type { ClientPolicy } from "./policy.ts";
-import { applyProfile, hasProfileRoutes } from "./profile.ts";
+import { plainEndpoint, readEndpoint } from "./endpoint/endpoint-info.ts";
+import { type Concretes, compileOutbound, forwardPolicy, invalidPolicy } from "./logical/compile.ts";
+import type { ClientPolicy } from "./logical/policy.ts";
+import { applyProfile, hasProfileRoutes } from "./logical/profile.ts";
 
 const GET_PROFILE = "/io.linkerd.proxy.destination.Destination/GetProfile";
 const WATCH = "/io.linkerd.proxy.outbound.OutboundPolicies/Watch";

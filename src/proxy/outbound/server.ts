@@ -15,11 +15,11 @@ import { errorLabel } from "../metrics/error-label.ts";
 import { targetLabels } from "../metrics/labels.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { Ticker } from "../relay/ticker.ts";
-import type { ConnectOutcome } from "./connector.ts";
 import type { Discover, Target } from "./discover.ts";
-import { type InFlight, OutboundHttp } from "./http.ts";
-import { connectByRule, relayOpaque } from "./opaque.ts";
-import { ruleForTls } from "./tls-route.ts";
+import type { ConnectOutcome } from "./endpoint/connector.ts";
+import { type InFlight, OutboundHttp } from "./logical/http.ts";
+import { connectByRule, relayOpaque } from "./logical/opaque.ts";
+import { ruleForTls } from "./logical/tls-route.ts";
 
 export interface OutboundDeps {
   readonly config: ProxyConfig;

@@ -1,0 +1,136 @@
+import { Backoff } from "#lib/backoff";
+import type { Clock } from "#lib/clock";
+import type { Random } from "#lib/random";
+import type { TcpTransport } from "#net/tcp";
+import { PeakEwma } from "../../balance/peak-ewma.ts";
+import type { RelayError } from "../../errors.ts";
+import type { ConnectOutcome, Connector } from "../endpoint/connector.ts";
+import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
+import { type BalancedEndpoint, Balancer, type Waiter } from "./balancer.ts";
+import type { ConcreteDeps } from "./concrete.ts";
+
+/** Where opaque connections of one backend go: each picks an endpoint and gets a connection of its own. */
+export class TcpConcrete {
+  readonly balancer: Balancer<TcpEndpoint>;
+  readonly #release: () => void;
+  readonly #clock: Clock;
+
+  constructor(deps: ConcreteDeps) {
+    this.#clock = deps.clock;
+    this.balancer = new Balancer<TcpEndpoint>({
+      ...deps,
+      makeEndpoint: (info, changed) => new TcpEndpoint(info, deps, changed),
+    });
+    this.#release = deps.subscribe(this.balancer);
+  }
+
+  /** Connects to an endpoint, trying others when one fails, until one answers or the balancer gives up. */
+  connect(outcome: ConnectOutcome): { cancel(): void } {
+    const attempt = new ConnectAttempt(this.balancer, outcome, this.#clock.monotonicMs());
+    attempt.wake();
+    return attempt;
+  }
+
+  close(): void {
+    this.#release();
+    this.balancer.close();
+  }
+}
+
+class ConnectAttempt implements Waiter {
+  readonly #balancer: Balancer<TcpEndpoint>;
+  readonly #outcome: ConnectOutcome;
+  #dial: { cancel(): void } | null = null;
+  #isCancelled = false;
+  readonly #startedAtMs: number;
+
+  constructor(balancer: Balancer<TcpEndpoint>, outcome: ConnectOutcome, startedAtMs: number) {
+    this.#balancer = balancer;
+    this.#outcome = outcome;
+    this.#startedAtMs = startedAtMs;
+  }
+
+  wake(): void {
+    if (this.#isCancelled) return;
+    const endpoint = this.#balancer.pick();
+    if (!endpoint) {
+      this.#balancer.wait(this);
+      return;
+    }
+    this.#dial = endpoint.connect({
+      connected: (transport) => this.#outcome.connected(transport),
+      failed: (failure) => {
+        if (this.#balancer.isOverdue(this.#startedAtMs)) this.#outcome.failed(failure);
+        else this.wake(); // the endpoint has stepped back; another, or the queue
+      },
+    });
+  }
+
+  failed(failure: RelayError): void {
+    this.#outcome.failed(failure);
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+    this.#balancer.cancelWait(this);
+    this.#dial?.cancel();
+  }
+}
+
+/** One peer of an opaque balancer. Its cost is how long connecting takes. */
+export class TcpEndpoint implements BalancedEndpoint {
+  readonly info: EndpointInfo;
+  readonly #clock: Clock;
+  readonly #connector: Connector;
+  readonly #load: PeakEwma;
+  readonly #backoff: Backoff;
+  readonly #changed: () => void;
+  #pendingCount = 0;
+  #retryAtMs = 0;
+
+  constructor(info: EndpointInfo, deps: ConcreteDeps, changed: () => void) {
+    this.info = info;
+    this.#clock = deps.clock;
+    this.#connector = deps.connector;
+    this.#load = new PeakEwma(deps.load.defaultRttMs, deps.load.decayMs, deps.clock.monotonicMs());
+    this.#backoff = new Backoff(deps.connectBackoff, deps.random as Random);
+    this.#changed = changed;
+  }
+
+  get isReady(): boolean {
+    return this.#clock.monotonicMs() >= this.#retryAtMs;
+  }
+
+  cost(nowMs: number): number {
+    return this.#load.read(nowMs) * (this.#pendingCount + 1);
+  }
+
+  retire(): void {}
+
+  connect(outcome: ConnectOutcome): { cancel(): void } {
+    const startedAtMs = this.#clock.monotonicMs();
+    this.#pendingCount++;
+    const dial = this.#connector.connect(this.info, "opaque", {
+      connected: (transport: TcpTransport) => {
+        this.#pendingCount--;
+        const nowMs = this.#clock.monotonicMs();
+        this.#load.observe(nowMs - startedAtMs, nowMs);
+        this.#backoff.reset();
+        this.#retryAtMs = 0;
+        this.#changed();
+        outcome.connected(transport);
+      },
+      failed: (failure) => {
+        this.#pendingCount--;
+        this.#retryAtMs = this.#clock.monotonicMs() + this.#backoff.nextMs();
+        outcome.failed(failure);
+      },
+    });
+    return {
+      cancel: () => {
+        this.#pendingCount = Math.max(0, this.#pendingCount - 1);
+        dial.cancel();
+      },
+    };
+  }
+}

@@ -1,0 +1,320 @@
+import { HeaderLine, knownId } from "#fields";
+import type { Clock } from "#lib/clock";
+import type { Random } from "#lib/random";
+import { HTTP_2, type RequestHead, ResponseHead } from "#message";
+import { formatAddress } from "#net/address";
+import { RelayError } from "../../errors.ts";
+import { errorLabel } from "../../metrics/error-label.ts";
+import type { ProxyMetrics } from "../../metrics/proxy-metrics.ts";
+import type { PoolWaiter } from "../../pool/http-pool.ts";
+import type { ClientConnection, RequestHandler, ServerStream } from "../../relay/exchange.ts";
+import { HttpCall } from "../../relay/http-call.ts";
+import { type AttemptStream, RetryingExchange } from "../../retry/exchange.ts";
+import { drawFailure, editRequest, type Filters, locationOf } from "../../route/filters.ts";
+import { describeRef } from "../../route/metadata.ts";
+import type { Waiter } from "../concrete/balancer.ts";
+import type { HttpConcrete, HttpEndpoint } from "../concrete/http-concrete.ts";
+import type { Target } from "../discover.ts";
+import { pickBackend } from "./pick-backend.ts";
+import type { HttpRule, RouteBackend } from "./policy.ts";
+import { RouteSeries } from "./route-series.ts";
+
+export interface OutboundHttpDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: ProxyMetrics;
+  readonly emitsDetail: boolean;
+  readonly maxInFlight: number;
+}
+
+/** Requests under way, over all connections. */
+export interface InFlight {
+  count: number;
+}
+
+/** Sends one client connection's requests where the destination's policy says: route, backend, endpoint, connection. */
+export class OutboundHttp implements RequestHandler {
+  readonly #target: Target;
+  readonly #deps: OutboundHttpDeps;
+  readonly #inFlight: InFlight;
+
+  constructor(target: Target, deps: OutboundHttpDeps, inFlight: InFlight) {
+    this.#target = target;
+    this.#deps = deps;
+    this.#inFlight = inFlight;
+  }
+
+  readonly #release = (): void => {
+    this.#inFlight.count--;
+  };
+
+  readonly #countError = (cause: RelayError): void => {
+    const error = errorLabel(cause);
+    if (error)
+      this.#deps.metrics.count("outbound_http_errors_total", "Requests answered with an error of the proxy's own.", {
+        error,
+      });
+  };
+
+  request(head: RequestHead, stream: ServerStream): void {
+    const { clock, emitsDetail, maxInFlight } = this.#deps;
+    const call = new HttpCall(head, stream, clock, emitsDetail);
+    call.onError = this.#countError;
+    if (this.#inFlight.count >= maxInFlight) {
+      call.fail(new RelayError("load-shed", "proxy", "safe", "too many requests in flight"));
+      return;
+    }
+    this.#inFlight.count++;
+    call.onDone = this.#release;
+    if (head.authority === "") head.authority = formatAddress(this.#target.dst);
+    this.#route(head, call);
+  }
+
+  #route(head: RequestHead, call: HttpCall): void {
+    const policy = this.#target.current!;
+    if (policy.invalid) {
+      call.fail(new RelayError("policy-invalid", "proxy", "never", policy.invalid));
+      return;
+    }
+    const table = head.version === HTTP_2 ? (policy.http2 ?? policy.http1) : (policy.http1 ?? policy.http2);
+    const rule = table?.find(head);
+    if (!rule) {
+      call.fail(
+        new RelayError("no-route", "proxy", "never", `no route found for request to ${describeRef(policy.parent)}`),
+      );
+      return;
+    }
+    const backend = pickBackend(rule.distribution, this.#deps.random);
+    const series = RouteSeries.of(this.#deps.metrics, policy.parent, rule, backend?.ref);
+    const added: HeaderLine[] = [];
+    if (answeredByFilter(rule.filters, rule.prefix, head, added, call, this.#deps.random)) return;
+    if (!backend) {
+      call.fail(
+        new RelayError(
+          "load-shed",
+          "proxy",
+          "never",
+          `route ${describeRef(rule.route)}: service unavailable: it has no backends`,
+        ),
+      );
+      return;
+    }
+    if (answeredByFilter(backend.filters, rule.prefix, head, added, call, this.#deps.random)) return;
+    this.#send(head, added, call, rule, backend, series);
+  }
+
+  #send(
+    head: RequestHead,
+    added: HeaderLine[],
+    call: HttpCall,
+    rule: HttpRule,
+    backend: RouteBackend<HttpConcrete>,
+    series: RouteSeries,
+  ): void {
+    if (!backend.concrete) {
+      call.fail(
+        new RelayError("no-endpoints", "proxy", "never", `backend ${describeRef(backend.ref)} has no dispatcher`),
+        502,
+      );
+      return;
+    }
+    if (rule.retry) this.#sendWithRetries(head, added, call, rule, backend, backend.concrete, series);
+    else this.#sendOnce(head, added, call, rule, backend, backend.concrete, series);
+  }
+
+  #sendOnce(
+    head: RequestHead,
+    added: HeaderLine[],
+    call: HttpCall,
+    rule: HttpRule,
+    backend: RouteBackend<HttpConcrete>,
+    concrete: HttpConcrete,
+    series: RouteSeries,
+  ): void {
+    const { clock } = this.#deps;
+    call.observe(rule.filters.response, backend.filters.response, series);
+    const { requestMs, responseMs } = rule.timeouts;
+    if (requestMs > 0) limitCall(call, clock, requestMs, "request-timeout", concrete.name);
+    if (responseMs > 0) limitCall(call, clock, responseMs, "response-timeout", concrete.name);
+    new Dispatch(concrete, call).start(head, added);
+  }
+
+  /** The first call stands for all attempts: it keeps the place in flight, and ends with the last of them. */
+  #sendWithRetries(
+    head: RequestHead,
+    added: HeaderLine[],
+    whole: HttpCall,
+    rule: HttpRule,
+    backend: RouteBackend<HttpConcrete>,
+    concrete: HttpConcrete,
+    series: RouteSeries,
+  ): void {
+    const { clock, random, emitsDetail } = this.#deps;
+    const policy = rule.retry!;
+    const kept = head.copy();
+    const deadlineMs = rule.timeouts.requestMs > 0 ? whole.startedAtMs + rule.timeouts.requestMs : Infinity;
+    const attempt = (stream: AttemptStream) => {
+      const call = new HttpCall(kept, stream, clock, emitsDetail);
+      call.onError = (cause) => {
+        stream.failed(cause);
+        this.#countError(cause);
+      };
+      call.observe(rule.filters.response, backend.filters.response, series);
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs !== Infinity) limitCall(call, clock, Math.max(0, leftMs), "request-timeout", concrete.name);
+      if (policy.headersTimeoutMs > 0 && !stream.isLast) {
+        limitHeaders(call, clock, policy.headersTimeoutMs, concrete.name);
+      }
+      new Dispatch(concrete, call).start(kept.copy(), [...added]);
+    };
+    new RetryingExchange(whole.stream, {
+      policy,
+      isGrpc: whole.isGrpc,
+      clock,
+      random,
+      attempt,
+      observer: series.retries,
+      done: () => whole.standDown(),
+    }).start();
+  }
+}
+
+/** Fails a call that is not over in time. */
+function limitCall(
+  call: HttpCall,
+  clock: Clock,
+  afterMs: number,
+  code: "request-timeout" | "response-timeout",
+  name: string,
+): void {
+  const timer = clock.schedule(afterMs, () =>
+    call.fail(new RelayError(code, "proxy", "never", `${name}: not done within ${Math.round(afterMs)} ms`)),
+  );
+  call.holdUntilDone(() => timer.cancel());
+}
+
+/** Fails a call whose response has not begun in time. */
+function limitHeaders(call: HttpCall, clock: Clock, afterMs: number, name: string): void {
+  const timer = clock.schedule(afterMs, () => {
+    if (call.hasResponded) return;
+    call.fail(new RelayError("response-timeout", "proxy", "safe", `${name}: no response within ${afterMs} ms`));
+  });
+  call.holdUntilDone(() => timer.cancel());
+}
+
+/** Applies filters; true when one of them answered the client. */
+function answeredByFilter(
+  filters: Filters,
+  prefix: string | undefined,
+  head: RequestHead,
+  added: HeaderLine[],
+  call: HttpCall,
+  random: Random,
+): boolean {
+  const failure = drawFailure(filters.failures, random);
+  if (failure) {
+    const cause = new RelayError("unexpected", "proxy", "never", failure.message);
+    call.reject(cause, failure.status, failure.grpcCode >= 0 ? failure.grpcCode : 9);
+    return true;
+  }
+  if (filters.redirect) {
+    const location = locationOf(filters.redirect, head, prefix);
+    if (location !== undefined) {
+      const response = new ResponseHead();
+      response.status = filters.redirect.status;
+      call.answer(response, [new HeaderLine("content-length", "0"), new HeaderLine("location", location)]);
+      return true;
+    }
+  }
+  if (filters.request.length > 0) editRequest(filters.request, head, added);
+  return false;
+}
+
+/**
+ * Finds an endpoint and a connection for one call. With both at hand the request leaves before `start` returns;
+ * otherwise its head is copied, and it waits for an endpoint (in the balancer's queue) and then for a connection.
+ */
+class Dispatch implements Waiter, PoolWaiter {
+  readonly #concrete: HttpConcrete;
+  readonly #call: HttpCall;
+  #head: RequestHead | null = null; // our copy, when we wait
+  #added: HeaderLine[] = [];
+  #endpoint: HttpEndpoint | null = null;
+
+  constructor(concrete: HttpConcrete, call: HttpCall) {
+    this.#concrete = concrete;
+    this.#call = call;
+  }
+
+  start(head: RequestHead, added: HeaderLine[]): void {
+    this.#added = added;
+    const requiredId = takeRequiredId(head);
+    if (requiredId !== undefined && !this.#isIdentified(requiredId)) return;
+    const endpoint = this.#concrete.balancer.pick();
+    const connection = endpoint?.poolFor(head).take();
+    if (endpoint && connection) {
+      endpoint.open(connection, head, added, this.#call);
+      return;
+    }
+    this.#head = head.copy();
+    this.#call.holdUntilDone(() => this.#cancel());
+    if (endpoint) this.#await(endpoint);
+    else this.#concrete.balancer.wait(this);
+  }
+
+  wake(): void {
+    if (this.#call.isDone) return;
+    const endpoint = this.#concrete.balancer.pick();
+    if (endpoint) this.#await(endpoint);
+    else this.#concrete.balancer.wait(this);
+  }
+
+  opened(connection: ClientConnection): void {
+    if (this.#call.isDone) return;
+    this.#endpoint!.open(connection, this.#head!, this.#added, this.#call);
+  }
+
+  /** A connection could not be made: the endpoint has stepped back, so ask again. A full queue or a shut gate is final. */
+  failed(failure: RelayError): void {
+    if (this.#call.isDone) return;
+    const isFinal = this.#endpoint === null || failure.code === "load-shed" || failure.code === "tls-failed";
+    const isGate = failure.code === "fail-fast" || failure.code === "no-endpoints";
+    this.#endpoint = null;
+    const isOverdue = this.#concrete.balancer.isOverdue(this.#call.startedAtMs);
+    if (isFinal || isGate || isOverdue) this.#call.fail(failure);
+    else this.wake();
+  }
+
+  #await(endpoint: HttpEndpoint): void {
+    this.#endpoint = endpoint;
+    const pool = endpoint.poolFor(this.#head!);
+    const connection = pool.take();
+    if (connection) this.opened(connection);
+    else pool.wait(this);
+  }
+
+  #cancel(): void {
+    this.#concrete.balancer.cancelWait(this);
+    if (this.#endpoint && this.#head) this.#endpoint.poolFor(this.#head).cancelWait(this);
+  }
+
+  /** `l5d-require-id`: every endpoint must have this identity. */
+  #isIdentified(requiredId: string): boolean {
+    const endpoint = this.#concrete.balancer.pick();
+    const id = endpoint?.info.identity?.id;
+    if (!endpoint || id === requiredId) return true;
+    const message = `required the identity "${requiredId}", the endpoint has "${id ?? "none"}"`;
+    this.#call.fail(new RelayError("identity-required", "proxy", "never", message));
+    return false;
+  }
+}
+
+function takeRequiredId(head: RequestHead): string | undefined {
+  const index = head.fields.find(REQUIRE_ID);
+  if (index < 0) return undefined;
+  const value = head.fields.value(index);
+  head.fields.remove(index);
+  return value.toLowerCase();
+}
+
+const REQUIRE_ID = knownId("l5d-require-id");
