@@ -9,6 +9,7 @@ const programs: Readonly<Record<string, () => Promise<Program>>> = {
   controller: () => import("./controller.ts"),
   "network-init": () => import("./network-init.ts"),
   "network-validator": () => import("./network-validator.ts"),
+  await: () => import("./await.ts"),
   playground: () => import("./playground.ts"),
   "viz metrics-api": () => import("./metrics-api.ts"),
 };
