@@ -59,19 +59,24 @@ function programOf({ executable, script }: ImageSources): Image {
 }
 
 /**
- * The sample application runs on stock parts, not on ours: LINKERD_VOTING names its script or executable (default: the
- * clone's). The product's executable can be Bun itself when it is told so.
+ * The sample application runs on stock parts, not on ours: LINKERD_VOTING names its script or executable (default: what
+ * the build put beside the executable, else the clone's source). The product's executable can be Bun itself when told so.
  */
 function votingOf({ executable, script, env }: ImageSources): Image | undefined {
   const clone = dirname(dirname(script ?? executable));
-  const file = env["LINKERD_VOTING"] ?? join(clone, "examples", "voting", "main.ts");
+  const file = env["LINKERD_VOTING"] ?? builtVoting(executable) ?? join(clone, "examples", "voting", "main.ts");
   if (!existsSync(file)) return undefined;
   if (!/\.[cm]?[jt]s$/.test(file)) return { entrypoint: [`${HOME}/voting`], files: { [`${HOME}/voting`]: file } };
-  const isInClone = file.startsWith(`${clone}/`);
-  const source = isInClone ? clone : dirname(file);
+  const isSourceInClone = file.startsWith(`${clone}/`) && file.endsWith("ts"); // its packages are in the clone
+  const source = isSourceInClone ? clone : dirname(file);
   return {
     entrypoint: [`${HOME}/bun`, `${HOME}/source${file.slice(source.length)}`],
     files: { [`${HOME}/bun`]: executable, [`${HOME}/source`]: source },
     env: script ? {} : { BUN_BE_BUN: "1" },
   };
+}
+
+function builtVoting(executable: string): string | undefined {
+  const file = join(dirname(executable), "voting", "main.js");
+  return existsSync(file) ? file : undefined;
 }

