@@ -21,15 +21,16 @@ export async function assess(
   steps.step("Checking the mesh");
   const check = await readCheck(linkerd);
   steps.step("Reading metrics");
+  const { proxies, silent } = await readProxies(cluster, MESHED_NAMESPACES);
   const report: DemoReport = {
     readyMs,
     check,
     edges: await readEdges(linkerd),
     stat: await readStat(linkerd, NAMESPACE),
     sent,
-    proxies: await readProxies(cluster, MESHED_NAMESPACES),
+    proxies,
   };
   const pods = (await Promise.all(MESHED_NAMESPACES.map((namespace) => cluster.pods(namespace)))).flat();
   const unmeshed = pods.filter((pod) => !hasProxy(pod)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
-  return { report, problems: problemsOf(report, unmeshed, differences) };
+  return { report, problems: problemsOf(report, unmeshed, [...differences, ...silent]) };
 }

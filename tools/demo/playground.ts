@@ -7,11 +7,16 @@ export interface Playground {
   stop(): Promise<void>;
 }
 
-export async function startPlayground(executable: string, name: string): Promise<Playground> {
+export async function startPlayground(
+  executable: string,
+  name: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<Playground> {
   const child = Bun.spawn([executable, "playground", "up", "--foreground", "--name", name, "-o", "json"], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
+    env,
   });
   const errors = new Response(child.stderr).text();
   const reader = child.stdout.getReader();

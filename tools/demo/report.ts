@@ -111,21 +111,28 @@ export async function readStat(linkerd: Linkerd, namespace: string): Promise<Dem
   }));
 }
 
-/** Memory as each proxy reports it of itself. */
-export async function readProxies(cluster: DemoCluster, namespaces: readonly string[]): Promise<DemoReport["proxies"]> {
+/** Memory as each proxy reports it of itself, and why the others did not. */
+export async function readProxies(
+  cluster: DemoCluster,
+  namespaces: readonly string[],
+): Promise<{ proxies: DemoReport["proxies"]; silent: string[] }> {
   const pods = (await Promise.all(namespaces.map((namespace) => cluster.pods(namespace)))).flat().filter(hasProxy);
-  return Promise.all(
-    pods.map(async (pod) => {
-      const text = await cluster.httpInPod(pod, PORTS.proxyAdmin, "/metrics");
-      const kilobytes = (name: string): number =>
-        Math.round(Number(new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1] ?? 0) / 1024);
-      return {
-        pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
-        rssAnonKb: kilobytes("process_anonymous_memory_bytes"),
-        pssKb: kilobytes("process_proportional_memory_bytes"),
-      };
-    }),
-  );
+  const read = await Promise.allSettled(pods.map((pod) => readProxy(cluster, pod)));
+  return {
+    proxies: read.filter((one) => one.status === "fulfilled").map(({ value }) => value),
+    silent: read.filter((one) => one.status === "rejected").map(({ reason }) => (reason as Error).message),
+  };
+}
+
+async function readProxy(cluster: DemoCluster, pod: Pod): Promise<DemoReport["proxies"][number]> {
+  const text = await cluster.httpInPod(pod, PORTS.proxyAdmin, "/metrics");
+  const kilobytes = (name: string): number =>
+    Math.round(Number(new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1] ?? 0) / 1024);
+  return {
+    pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
+    rssAnonKb: kilobytes("process_anonymous_memory_bytes"),
+    pssKb: kilobytes("process_proportional_memory_bytes"),
+  };
 }
 
 export function hasProxy(pod: Pod): boolean {

@@ -1,7 +1,7 @@
 import { PORTS } from "#contracts/ports";
 import type { Pod } from "#kube";
 import type { DemoCluster } from "./cluster.ts";
-import type { SentCount } from "./report.ts";
+import { hasProxy, type SentCount } from "./report.ts";
 
 export const NAMESPACE = "voting";
 const CONTROL_PORT = 9000;
@@ -33,7 +33,7 @@ export async function resume(cluster: DemoCluster): Promise<void> {
 
 /**
  * Waits until the proxies' own inbound counters equal what the generator counted, part by part; returns what differs when
- * they never do.
+ * they never do. A part of which a pod carries no proxy has nothing to compare.
  */
 export async function compareCounters(cluster: DemoCluster, sent: Sent): Promise<string[]> {
   const expected: Record<string, { ok: number; failed: number }> = {
@@ -46,7 +46,9 @@ export async function compareCounters(cluster: DemoCluster, sent: Sent): Promise
     const differences: string[] = [];
     for (const [app, counts] of Object.entries(expected)) {
       const counted = await inboundCounts(cluster, app);
-      if (counted.ok !== counts.ok || counted.failed !== counts.failed) {
+      if (counted === undefined) continue;
+      if (typeof counted === "string") differences.push(counted);
+      else if (counted.ok !== counts.ok || counted.failed !== counts.failed) {
         differences.push(
           `${app}: proxies counted ${counted.ok} good and ${counted.failed} failed, the generator ${counts.ok} and ${counts.failed}`,
         );
@@ -67,16 +69,27 @@ function sumOf(sent: Sent, wants: (path: string) => boolean, field: keyof SentCo
   return Object.entries(sent).reduce((sum, [path, count]) => sum + (wants(path) ? count[field] : 0), 0);
 }
 
-async function inboundCounts(cluster: DemoCluster, app: string): Promise<{ ok: number; failed: number }> {
+/** Undefined when not every pod of the part carries a proxy; a text when one cannot be read. */
+async function inboundCounts(
+  cluster: DemoCluster,
+  app: string,
+): Promise<{ ok: number; failed: number } | string | undefined> {
+  const pods = (await cluster.pods(NAMESPACE)).filter(({ metadata }) => metadata.labels?.app === app);
+  if (!pods.every(hasProxy)) return undefined;
   const counts = { ok: 0, failed: 0 };
-  for (const pod of (await cluster.pods(NAMESPACE)).filter(({ metadata }) => metadata.labels?.app === app)) {
-    const text = await cluster.httpInPod(pod, PORTS.proxyAdmin, "/metrics");
-    for (const [, labels, value] of text.matchAll(/^response_total\{([^}]*)\} (\S+)$/gm)) {
-      if (!labels.includes('direction="inbound"') || labels.includes(`target_port="${PORTS.proxyAdmin}"`)) continue;
-      counts[labels.includes('classification="success"') ? "ok" : "failed"] += Number(value);
-    }
+  try {
+    for (const pod of pods) add(counts, await cluster.httpInPod(pod, PORTS.proxyAdmin, "/metrics"));
+    return counts;
+  } catch (thrown) {
+    return `${app}: ${(thrown as Error).message}`;
   }
-  return counts;
+}
+
+function add(counts: { ok: number; failed: number }, metrics: string): void {
+  for (const [, labels, value] of metrics.matchAll(/^response_total\{([^}]*)\} (\S+)$/gm)) {
+    if (!labels.includes('direction="inbound"') || labels.includes(`target_port="${PORTS.proxyAdmin}"`)) continue;
+    counts[labels.includes('classification="success"') ? "ok" : "failed"] += Number(value);
+  }
 }
 
 async function partOf(cluster: DemoCluster, app: string): Promise<Pod> {
