@@ -1,9 +1,7 @@
 import { runMetricsApi } from "#viz/metrics-api";
 
 /** `linkerd viz metrics-api`: serves until SIGTERM or SIGINT. */
-export function main(args: readonly string[]): Promise<number> {
-  const stop = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
-  return runMetricsApi(args, stop, (line) => void process.stderr.write(line));
+export async function main(args: readonly string[]): Promise<number> {
+  const code = await runMetricsApi(args, (variable) => process.env[variable]);
+  process.exit(code); // a program that could not start may have left a socket or a watch open
 }

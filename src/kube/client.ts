@@ -86,6 +86,11 @@ export class KubeClient {
     return new KubeClient(fromKubeconfig(options), options.clock);
   }
 
+  /** The cluster a program works in: the pod's own, or a kubeconfig's when one is named. */
+  static forProgram(kubeconfig: string, env: (name: string) => string | undefined): KubeClient {
+    return kubeconfig === "" ? KubeClient.inCluster({ env }) : KubeClient.fromKubeconfig({ path: kubeconfig, env });
+  }
+
   /** The object, or undefined when there is none of that name (or the kind itself is not served). */
   async get<T extends KubeObject>(type: ResourceType<T>, name: string, namespace?: string): Promise<T | undefined> {
     return undefinedIfMissing(this.#json<T>(resourcePath(type, { namespace, name }), {}));

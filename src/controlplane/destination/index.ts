@@ -9,10 +9,11 @@
  */
 
 import { DEFAULT_OPAQUE_PORTS } from "#contracts/ports";
+import { KubeClient } from "#kube";
 import { parseDuration } from "#lib/duration";
+import { type Env, runProgram } from "#lib/program";
+import { addressFlag, numberFlag, switchFlag, textFlag } from "#lib/program-flags";
 import type { Http2ClientParams } from "#proto/destination";
-import { addressFlag, numberFlag, switchFlag, textFlag } from "../serve/flags.ts";
-import { type Env, kubeClientFor, runProgram } from "../serve/program.ts";
 import { PortSet } from "./port-set.ts";
 import { startDestination } from "./program.ts";
 import { duration } from "./service-profile.ts";
@@ -55,7 +56,7 @@ export function run(args: readonly string[], env: Env): Promise<number> {
         zoneWeights: flags["ext-endpoint-zone-weights"],
         http2ClientParams: parseHttp2Params(flags["meshed-http2-client-params"]),
       },
-      { client: kubeClientFor(flags.kubeconfig, env), log },
+      { client: KubeClient.forProgram(flags.kubeconfig, env), log },
     );
   });
 }

@@ -7,8 +7,9 @@
  * · token-reviewer.ts (whose token) · certifier.ts (the request's way) · events.ts · program.ts (all put together).
  */
 
-import { addressFlag, durationFlag, numberFlag, textFlag } from "../serve/flags.ts";
-import { type Env, kubeClientFor, runProgram } from "../serve/program.ts";
+import { KubeClient } from "#kube";
+import { type Env, runProgram } from "#lib/program";
+import { addressFlag, durationFlag, numberFlag, textFlag } from "#lib/program-flags";
 import { startIdentity } from "./program.ts";
 
 export { type IdentityConfig, type IdentityProgram, startIdentity } from "./program.ts";
@@ -46,7 +47,7 @@ export function run(args: readonly string[], env: Env): Promise<number> {
           trustRootsPem: env("LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"),
         },
       },
-      { client: kubeClientFor(flags.kubeconfig, env), log },
+      { client: KubeClient.forProgram(flags.kubeconfig, env), log },
     );
   });
 }

@@ -1,19 +1,12 @@
 import { PORTS } from "#contracts/ports";
-import type { KubeClient } from "#kube";
+import { KubeClient } from "#kube";
 import { systemClock } from "#lib/clock";
 import type { Log } from "#lib/log";
 import { MetricsRegistry } from "#lib/metrics";
+import { COMMON_FLAGS, type Program, runProgram, type Started } from "#lib/program";
+import { addressFlag, textFlag } from "#lib/program-flags";
+import { Readiness } from "#lib/readiness";
 import { startAdminServer } from "#net/admin-server";
-import {
-  addressFlag,
-  COMMON_FLAGS,
-  kubeClientFor,
-  type Program,
-  Readiness,
-  runProgram,
-  type Started,
-  textFlag,
-} from "../serve/index.ts";
 import { WebhookServer } from "../serve/webhook-server.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { EventRecorder } from "./events.ts";
@@ -48,7 +41,7 @@ export interface InjectorAppOptions {
 export const run: Program = (args, env) =>
   runProgram("proxy-injector", args, FLAGS, (flags, log) =>
     startInjector({
-      client: kubeClientFor(flags.kubeconfig, env),
+      client: KubeClient.forProgram(flags.kubeconfig, env),
       controlPlaneNs: flags["linkerd-namespace"],
       listen: flags.addr,
       admin: flags["metrics-addr"],

@@ -1,9 +1,10 @@
 import { PORTS } from "#contracts/ports";
 import type { Log } from "#lib/log";
 import { MetricsRegistry } from "#lib/metrics";
+import { COMMON_FLAGS, type Program, runProgram, type Started } from "#lib/program";
+import { addressFlag, textFlag } from "#lib/program-flags";
 import { startAdminServer } from "#net/admin-server";
 import { type AdmissionAnswer, type AdmissionRequest, ALLOWED } from "../serve/admission.ts";
-import { addressFlag, COMMON_FLAGS, type Program, runProgram, type Started, textFlag } from "../serve/index.ts";
 import { WebhookServer } from "../serve/webhook-server.ts";
 import { validateProfile } from "./validate-profile.ts";
 

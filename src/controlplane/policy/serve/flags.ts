@@ -1,14 +1,7 @@
 import { DEFAULT_CLUSTER_NETWORKS, DEFAULT_OPAQUE_PORTS, PORTS } from "#contracts/ports";
+import { COMMON_FLAGS } from "#lib/program";
+import { addressFlag, type Flag, type FlagValues, numberFlag, switchFlag, textFlag } from "#lib/program-flags";
 import { IpNetwork } from "#net/address";
-import {
-  addressFlag,
-  COMMON_FLAGS,
-  type Flag,
-  type FlagValues,
-  numberFlag,
-  switchFlag,
-  textFlag,
-} from "../../serve/index.ts";
 import { DEFAULT_POLICIES, type DefaultPolicy, isDefaultPolicy } from "../core/authorization.ts";
 import type { PolicyConfig } from "../index/objects.ts";
 

@@ -1,4 +1,5 @@
 /** The whole controller: a small API server on one side, @grpc/grpc-js on the other, real sockets between. */
+
 import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,12 +7,12 @@ import { join } from "node:path";
 import { Client, type ClientReadableStream, credentials, type ServiceError } from "@grpc/grpc-js";
 import { KubeClient } from "#kube";
 import { silentLog } from "#lib/log";
+import { parseFlags } from "#lib/program-flags";
 import { IpNetwork } from "#net/address";
 import { PortSpec, Server } from "#proto/inbound";
 import { OutboundPolicy, TrafficSpec } from "#proto/outbound";
 import { KubeApi } from "../../../../test/support/kube-api.ts";
 import { writeServingCertificate } from "../../../../test/support/serving-certificate.ts";
-import { parseFlags } from "../../serve/index.ts";
 import { ipMessage } from "../core/addresses.ts";
 import type { PolicyConfig } from "../index/objects.ts";
 import { POLICY_FLAGS, policyConfig } from "./flags.ts";

@@ -1,10 +1,11 @@
-import type { KubeClient } from "#kube";
+import { KubeClient } from "#kube";
 import { type Clock, systemClock } from "#lib/clock";
 import type { Log } from "#lib/log";
 import { MetricsRegistry } from "#lib/metrics";
+import { type Program, runProgram, type Started } from "#lib/program";
+import { Readiness } from "#lib/readiness";
 import { startAdminServer } from "#net/admin-server";
 import { GrpcServer } from "#net/grpc-server";
-import { kubeClientFor, type Program, Readiness, runProgram, type Started } from "../../serve/index.ts";
 import { WebhookServer } from "../../serve/webhook-server.ts";
 import type { PolicyConfig } from "../index/objects.ts";
 import { POLICY_FLAGS, policyConfig } from "./flags.ts";
@@ -43,7 +44,7 @@ export const run: Program = (args, env) =>
   runProgram("policy", args, POLICY_FLAGS, (flags, log) => {
     const paths = { certPath: flags["server-tls-certs"], keyPath: flags["server-tls-key"] };
     return startPolicy({
-      client: kubeClientFor(flags.kubeconfig, env),
+      client: KubeClient.forProgram(flags.kubeconfig, env),
       config: policyConfig(flags),
       grpc: flags["grpc-addr"],
       admin: flags["admin-addr"],

@@ -1,12 +1,11 @@
-import { KubeClient } from "#kube";
-import { systemClock } from "#lib/clock";
-import { createLog, LOG_LEVELS, type Log, type LogLevel } from "#lib/log";
-import { type Flags, type FlagValues, parseFlags, switchFlag, textFlag } from "./flags.ts";
+import { systemClock } from "./clock.ts";
+import { createLog, LOG_LEVELS, type Log, type LogLevel } from "./log.ts";
+import { type Flags, type FlagValues, parseFlags, switchFlag, textFlag } from "./program-flags.ts";
 
 /** Reads an environment variable. Rooms below `bin/` never touch the process's own. */
 export type Env = (name: string) => string | undefined;
 
-/** A control-plane program: runs until it is told to stop, and resolves to its exit code. */
+/** A long-running program: runs until it is told to stop, and resolves to its exit code. */
 export type Program = (args: readonly string[], env: Env) => Promise<number>;
 
 /** The flags every program takes. */
@@ -62,11 +61,6 @@ async function live(start: () => Promise<Started>, log: Log): Promise<number> {
   log.info("Stopping", { signal: await signal });
   await started.stop();
   return 0;
-}
-
-/** The cluster a program works in: the pod's own, or a kubeconfig's when `-kubeconfig` names one. */
-export function kubeClientFor(kubeconfig: string, env: Env): KubeClient {
-  return kubeconfig === "" ? KubeClient.inCluster({ env }) : KubeClient.fromKubeconfig({ path: kubeconfig, env });
 }
 
 /** A log on standard error with Linkerd's level and format names. */

@@ -1,4 +1,4 @@
-import type { Log } from "#lib/log";
+import type { Log } from "./log.ts";
 
 /** A set of named waits: ready when none is left. Each is logged as it completes, so that a stuck start explains itself. */
 export class Readiness {
