@@ -39,7 +39,7 @@ export { CliContext, type GlobalOptions } from "./context.ts";
 export { storedValues } from "./installed.ts";
 export { type Io, wait } from "./io.ts";
 export { manifestFormat, printManifests } from "./manifest-output.ts";
-export { parseOne, parseResources, RESOURCE_KINDS, type ResourceArgument } from "./resource-argument.ts";
+export { parseOne, parseResources, type ResourceArgument } from "./resource-argument.ts";
 export { SIGNS, sign } from "./signs.ts";
 export * from "./table.ts";
 export { addValuesFlags, readValuesFlags, type ValuesFlags } from "./values-flags.ts";

@@ -1,26 +1,5 @@
+import { canonicalKind as knownKind } from "#contracts/resource-kinds";
 import { CliError } from "./cli-error.ts";
-
-/** Kinds that commands take, by singular name: plural and the short names people type. */
-export const RESOURCE_KINDS: Readonly<Record<string, { plural: string; short: readonly string[] }>> = {
-  authorizationpolicy: { plural: "authorizationpolicies", short: ["ap", "authzpolicy"] },
-  cronjob: { plural: "cronjobs", short: ["cj"] },
-  daemonset: { plural: "daemonsets", short: ["ds"] },
-  deployment: { plural: "deployments", short: ["deploy"] },
-  httproute: { plural: "httproutes", short: [] },
-  job: { plural: "jobs", short: [] },
-  link: { plural: "links", short: ["ln"] },
-  meshtlsauthentication: { plural: "meshtlsauthentications", short: ["meshtlsauthn"] },
-  namespace: { plural: "namespaces", short: ["ns"] },
-  networkauthentication: { plural: "networkauthentications", short: ["netauthn", "networkauthn"] },
-  pod: { plural: "pods", short: ["po"] },
-  replicaset: { plural: "replicasets", short: ["rs"] },
-  replicationcontroller: { plural: "replicationcontrollers", short: ["rc"] },
-  server: { plural: "servers", short: ["srv"] },
-  serverauthorization: { plural: "serverauthorizations", short: ["saz", "serverauthz", "srvauthz"] },
-  service: { plural: "services", short: ["svc"] },
-  serviceprofile: { plural: "serviceprofiles", short: ["sp"] },
-  statefulset: { plural: "statefulsets", short: ["sts"] },
-};
 
 export interface ResourceArgument {
   /** Singular, lower case; `all` for every kind. */
@@ -31,11 +10,8 @@ export interface ResourceArgument {
 
 /** The singular name of a kind as typed; throws with Linkerd's words for one that is not known. */
 export function canonicalKind(typed: string): string {
-  const wanted = typed.toLowerCase();
-  if (wanted === "all") return "all";
-  for (const [kind, { plural, short }] of Object.entries(RESOURCE_KINDS)) {
-    if (wanted === kind || wanted === plural || short.includes(wanted)) return kind;
-  }
+  const kind = knownKind(typed);
+  if (kind !== undefined) return kind;
   throw new CliError(`cannot find Kubernetes canonical name from friendly name [${typed}]`);
 }
 
