@@ -1,10 +1,21 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+import {
+  decodeStatusMessage,
+  formatTimeout,
+  frameMessage,
+  GRPC_STATUS,
+  MESSAGE_TOO_LARGE,
+  MESSAGES_OK,
+  MessageReader,
+  statusOfHttp,
+} from "#grpc";
 import { type Clock, systemClock } from "#lib/clock";
-import { FrameReader, frameMessage, type GrpcCodec } from "./grpc-frame.ts";
-import { decodeGrpcMessage, formatGrpcTimeout, GRPC_STATUS, GrpcError } from "./grpc-status.ts";
+import type { GrpcCodec } from "./grpc-codec.ts";
+import { GrpcError } from "./grpc-error.ts";
 
-export type { GrpcCodec } from "./grpc-frame.ts";
-export { GRPC_STATUS, GrpcError, grpcCodeName } from "./grpc-status.ts";
+export { GRPC_STATUS, grpcCodeName } from "#grpc";
+export type { GrpcCodec } from "./grpc-codec.ts";
+export { GrpcError } from "./grpc-error.ts";
 
 export interface GrpcClientOptions {
   readonly host: string;
@@ -108,7 +119,7 @@ export class GrpcClient {
       ...options.metadata,
     };
     if (this.#options.authority) headers[":authority"] = this.#options.authority;
-    if (options.timeoutMs !== undefined) headers["grpc-timeout"] = formatGrpcTimeout(options.timeoutMs);
+    if (options.timeoutMs !== undefined) headers["grpc-timeout"] = formatTimeout(options.timeoutMs);
     return this.#connection().request(headers);
   }
 
@@ -139,7 +150,7 @@ class ClientCall {
   readonly #http2: ClientHttp2Stream;
   readonly #path: string;
   readonly #messages: Uint8Array[] = [];
-  readonly #reader: FrameReader;
+  readonly #reader: MessageReader;
   #outcome: { readonly error: GrpcError | undefined } | undefined;
   #headers: IncomingHttpHeaders = {};
   #wake: () => void = () => {};
@@ -147,7 +158,7 @@ class ClientCall {
   constructor(http2: ClientHttp2Stream, path: string, maxMessageBytes: number) {
     this.#http2 = http2;
     this.#path = path;
-    this.#reader = new FrameReader(maxMessageBytes);
+    this.#reader = new MessageReader(maxMessageBytes, (message) => this.#messages.push(message));
     http2.on("response", (headers) => this.#begin(headers));
     http2.on("trailers", (headers) => this.#finishWith(headers));
     http2.on("data", (chunk: Uint8Array) => this.#receive(chunk));
@@ -189,21 +200,21 @@ class ClientCall {
     this.#headers = headers;
     const status = Number(headers[":status"]);
     if (headers["grpc-status"] !== undefined) this.#finishWith(headers);
-    else if (status !== 200) this.cancel(codeOfHttp(status), `The server answered HTTP ${status}`);
+    else if (status !== 200) this.cancel(statusOfHttp(status), `The server answered HTTP ${status}`);
   }
 
   #receive(chunk: Uint8Array): void {
     if (this.#outcome) return;
-    const fault = this.#reader.push(chunk, (message) => this.#messages.push(message));
-    if (fault === "too-large") this.cancel(GRPC_STATUS.RESOURCE_EXHAUSTED, "The answer is larger than accepted");
-    if (fault === "compressed") this.cancel(GRPC_STATUS.UNIMPLEMENTED, "The answer is compressed");
+    const fault = this.#reader.read(chunk, 0, chunk.length);
+    if (fault === MESSAGE_TOO_LARGE) this.cancel(GRPC_STATUS.RESOURCE_EXHAUSTED, "The answer is larger than accepted");
+    else if (fault !== MESSAGES_OK) this.cancel(GRPC_STATUS.UNIMPLEMENTED, "The answer is compressed");
     if (this.#messages.length > MAX_WAITING_MESSAGES) this.#http2.pause();
     this.#wake();
   }
 
   #finishWith(headers: IncomingHttpHeaders): void {
     const code = Number(headers["grpc-status"] ?? GRPC_STATUS.UNKNOWN);
-    this.#finish(code, decodeGrpcMessage(String(headers["grpc-message"] ?? "")));
+    this.#finish(code, decodeStatusMessage(String(headers["grpc-message"] ?? "")));
   }
 
   #finishWithoutStatus(): void {
@@ -218,26 +229,5 @@ class ClientCall {
     const error = code === GRPC_STATUS.OK ? undefined : new GrpcError(code, message || `${this.#path} failed`);
     this.#outcome = { error };
     this.#wake();
-  }
-}
-
-/** The gRPC specification's table for answers that are not gRPC. */
-function codeOfHttp(status: number): number {
-  switch (status) {
-    case 400:
-      return GRPC_STATUS.INTERNAL;
-    case 401:
-      return GRPC_STATUS.UNAUTHENTICATED;
-    case 403:
-      return GRPC_STATUS.PERMISSION_DENIED;
-    case 404:
-      return GRPC_STATUS.UNIMPLEMENTED;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return GRPC_STATUS.UNAVAILABLE;
-    default:
-      return GRPC_STATUS.UNKNOWN;
   }
 }

@@ -1,10 +1,12 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { encodeStatusMessage, GRPC_STATUS } from "#grpc";
 import { type Clock, systemClock, type Timer } from "#lib/clock";
-import type { GrpcFrame } from "./grpc-frame.ts";
-import { encodeGrpcMessage, GRPC_STATUS, GrpcError } from "./grpc-status.ts";
+import type { GrpcFrame } from "./grpc-codec.ts";
+import { GrpcError } from "./grpc-error.ts";
 
 export const GRPC_HEADERS = { ":status": 200, "content-type": "application/grpc" } as const;
 
+const MAX_MESSAGE_CHARS = 1024; // trailers share the peer's header limit, often 8 KiB
 const RESET_NO_ERROR = 0;
 const RESET_SLOW_SUBSCRIBER = 0x0b; // RFC 9113 §7 ENHANCE_YOUR_CALM; gRPC clients report RESOURCE_EXHAUSTED
 
@@ -150,5 +152,7 @@ export class ServerStream {
 
 function trailers(code: number, message: string): Record<string, string> {
   const status = { "grpc-status": String(code) };
-  return message === "" ? status : { ...status, "grpc-message": encodeGrpcMessage(message) };
+  return message === ""
+    ? status
+    : { ...status, "grpc-message": encodeStatusMessage(message.slice(0, MAX_MESSAGE_CHARS)) };
 }

@@ -8,16 +8,26 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
+import {
+  frameMessage,
+  GRPC_STATUS,
+  grpcCodeName,
+  MESSAGE_TOO_LARGE,
+  MESSAGES_OK,
+  MessageReader,
+  parseTimeout,
+} from "#grpc";
 import { type Clock, systemClock } from "#lib/clock";
 import { type Log, silentLog } from "#lib/log";
 import type { MetricsRegistry } from "#lib/metrics";
-import { FrameReader, frameMessage, type GrpcCodec } from "./grpc-frame.ts";
+import type { GrpcCodec } from "./grpc-codec.ts";
+import { GrpcError } from "./grpc-error.ts";
 import { ServerStream } from "./grpc-server-stream.ts";
-import { GRPC_STATUS, GrpcError, grpcCodeName, parseGrpcTimeout } from "./grpc-status.ts";
 
-export { frameMessage, type GrpcCodec, type GrpcFrame } from "./grpc-frame.ts";
+export { frameMessage, GRPC_STATUS, type GrpcCode, grpcCodeName } from "#grpc";
+export type { GrpcCodec, GrpcFrame } from "./grpc-codec.ts";
+export { GrpcError } from "./grpc-error.ts";
 export { ServerStream } from "./grpc-server-stream.ts";
-export { GRPC_STATUS, type GrpcCode, GrpcError, grpcCodeName } from "./grpc-status.ts";
 
 /** What a handler may know of a call beside its request. */
 export interface CallContext {
@@ -164,7 +174,7 @@ export class GrpcServer {
   }
 
   #begin(method: GrpcMethod, http2: ServerHttp2Stream, headers: IncomingHttpHeaders, stream: ServerStream): void {
-    const timeoutMs = parseGrpcTimeout(header(headers, "grpc-timeout"));
+    const timeoutMs = parseTimeout(header(headers, "grpc-timeout") ?? "");
     if (timeoutMs !== undefined) stream.setDeadline(timeoutMs, this.#clock);
     this.#readRequest(http2, stream, (request) => method.run(request, stream, contextOf(http2, headers, stream)));
   }
@@ -193,20 +203,21 @@ export class GrpcServer {
 
   /** Reads exactly one message, then runs the method. A request that does not arrive in time is cut. */
   #readRequest(http2: ServerHttp2Stream, stream: ServerStream, run: (request: Uint8Array) => void): void {
-    const reader = new FrameReader(this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES);
     let request: Uint8Array | undefined;
     let messageCount = 0;
+    const reader = new MessageReader(this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES, (message) => {
+      messageCount++;
+      request ??= message;
+    });
     const timer = this.#clock.schedule(REQUEST_TIMEOUT_MS, () =>
       stream.end(GRPC_STATUS.DEADLINE_EXCEEDED, `No complete request within ${REQUEST_TIMEOUT_MS} ms`),
     );
     stream.onClose(() => timer.cancel());
     http2.on("data", (chunk: Uint8Array) => {
-      const fault = reader.push(chunk, (message) => {
-        messageCount++;
-        request ??= message;
-      });
-      if (fault === "too-large") stream.end(GRPC_STATUS.RESOURCE_EXHAUSTED, "The request is too large");
-      if (fault === "compressed") stream.end(GRPC_STATUS.UNIMPLEMENTED, "Compressed requests are not accepted");
+      if (stream.isClosed) return; // refused: what still comes is not read
+      const fault = reader.read(chunk, 0, chunk.length);
+      if (fault === MESSAGE_TOO_LARGE) stream.end(GRPC_STATUS.RESOURCE_EXHAUSTED, "The request is too large");
+      else if (fault !== MESSAGES_OK) stream.end(GRPC_STATUS.UNIMPLEMENTED, "Compressed requests are not accepted");
       if (messageCount > 1) stream.end(GRPC_STATUS.UNIMPLEMENTED, "Wanted one request message, got more");
     });
     http2.on("end", () => {

@@ -3,7 +3,7 @@ import {
   decodeStatusMessage,
   formatTimeout,
   frameMessage,
-  GRPC_CODES,
+  GRPC_STATUS,
   MESSAGE_TOO_LARGE,
   MESSAGES_OK,
   MessageReader,
@@ -216,7 +216,7 @@ class Call implements ResponseSink {
     const fault = this.#reader.read(chunk, from, to);
     if (fault !== MESSAGES_OK) {
       const isLarge = fault === MESSAGE_TOO_LARGE;
-      const code = isLarge ? GRPC_CODES.RESOURCE_EXHAUSTED : GRPC_CODES.INTERNAL;
+      const code = isLarge ? GRPC_STATUS.RESOURCE_EXHAUSTED : GRPC_STATUS.INTERNAL;
       this.finish({
         code,
         message: isLarge ? "A message above our limit" : "A message in an encoding nobody agreed on",
@@ -229,12 +229,12 @@ class Call implements ResponseSink {
   end(trailers: Fields | null): void {
     if (trailers?.get("grpc-status") !== undefined) this.finish(statusFrom(trailers));
     else
-      this.finish(this.#headStatus ?? { code: GRPC_CODES.UNKNOWN, message: "The response ended without grpc-status" });
+      this.finish(this.#headStatus ?? { code: GRPC_STATUS.UNKNOWN, message: "The response ended without grpc-status" });
   }
 
   abort(cause: RelayError): void {
     const isReset = cause.code === "stream-reset" || cause.code === "bad-response";
-    const code = isReset ? statusOfReset(cause.h2Code) : GRPC_CODES.UNAVAILABLE;
+    const code = isReset ? statusOfReset(cause.h2Code) : GRPC_STATUS.UNAVAILABLE;
     this.finish({ code, message: cause.message });
   }
 
@@ -248,7 +248,7 @@ class Call implements ResponseSink {
   }
 
   #expire(): void {
-    this.finish({ code: GRPC_CODES.DEADLINE_EXCEEDED, message: `${this.#path} took too long` });
+    this.finish({ code: GRPC_STATUS.DEADLINE_EXCEEDED, message: `${this.#path} took too long` });
     this.#abort("The deadline passed");
   }
 
@@ -269,7 +269,7 @@ function statusFrom(fields: Fields): GrpcStatus {
 }
 
 function unavailable(message: string): GrpcStatus {
-  return { code: GRPC_CODES.UNAVAILABLE, message };
+  return { code: GRPC_STATUS.UNAVAILABLE, message };
 }
 
 /** What every gRPC library has. */

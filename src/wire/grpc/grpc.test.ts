@@ -5,7 +5,7 @@ import {
   encodeStatusMessage,
   formatTimeout,
   frameMessage,
-  GRPC_CODES,
+  GRPC_STATUS,
   MESSAGE_BAD_FLAG,
   MESSAGE_COMPRESSED,
   MESSAGE_TOO_LARGE,
@@ -61,6 +61,17 @@ test("a framed message reads back", () => {
   expect(read(frameMessage(hex("616263")), []).messages).toEqual(["616263"]);
 });
 
+test("a message larger than the first buffer comes out whole, in pieces of any size", () => {
+  const message = Uint8Array.from({ length: 100_000 }, (_, i) => i * 7);
+  const framed = frameMessage(message);
+  const cuts = Array.from({ length: 50 }, (_, i) => (i + 1) * 1999);
+  for (const places of [[], [5], [6, 16_384 + 5], cuts]) {
+    const { messages, whole } = read(framed, places, 100_000);
+    expect(messages).toEqual([Buffer.from(message).toString("hex")]);
+    expect(whole).toBe(true);
+  }
+});
+
 test("any status message survives percent-encoding", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), (text) => {
@@ -112,5 +123,5 @@ test("statuses from text, HTTP and resets", () => {
     13, 16, 7, 12, 14, 14, 14, 14, 2, 2,
   ]);
   expect([0, 7, 8, 11, 12, 1].map(statusOfReset)).toEqual([13, 14, 1, 8, 7, 13]);
-  expect(GRPC_CODES.UNAUTHENTICATED).toBe(16);
+  expect(GRPC_STATUS.UNAUTHENTICATED).toBe(16);
 });

@@ -11,6 +11,6 @@ export {
   MESSAGES_OK,
   MessageReader,
 } from "./message-reader.ts";
-export { GRPC_CODES, parseStatus, statusOfHttp, statusOfReset } from "./status.ts";
+export { GRPC_STATUS, type GrpcCode, grpcCodeName, parseStatus, statusOfHttp, statusOfReset } from "./status.ts";
 export { decodeStatusMessage, encodeStatusMessage } from "./status-message.ts";
 export { formatTimeout, parseTimeout } from "./timeout.ts";

@@ -8,7 +8,8 @@ export const MESSAGE_TOO_LARGE = 3;
 
 /**
  * Cuts a body into gRPC messages (a flag byte, four bytes of length, the message). Holds at most one unfinished message
- * of `maxMessageBytes`. The bytes given to `message` are the taker's to keep.
+ * of `maxMessageBytes`, and no more than twice what of it has come: a length alone makes nobody set memory aside. The
+ * bytes given to `message` are the taker's to keep.
  */
 export class MessageReader {
   readonly #maxMessageBytes: number;
@@ -17,6 +18,7 @@ export class MessageReader {
   #prefixCount = 0;
   #body: Uint8Array | null = null;
   #bodyCount = 0;
+  #bodyBytes = 0;
 
   constructor(maxMessageBytes: number, message: (bytes: Uint8Array) => void) {
     this.#maxMessageBytes = maxMessageBytes;
@@ -50,20 +52,30 @@ export class MessageReader {
     if (length > this.#maxMessageBytes) return MESSAGE_TOO_LARGE;
     this.#prefixCount = 0;
     if (length === 0) this.#message(new Uint8Array(0));
-    else this.#body = new Uint8Array(length);
+    else this.#body = new Uint8Array(Math.min(length, FIRST_BYTES));
+    this.#bodyBytes = length;
     return MESSAGES_OK;
   }
 
   #fill(body: Uint8Array, bytes: Uint8Array, at: number, to: number): number {
-    const end = Math.min(to, at + body.length - this.#bodyCount);
-    body.set(bytes.subarray(at, end), this.#bodyCount);
-    this.#bodyCount += end - at;
-    if (this.#bodyCount === body.length) {
+    const end = Math.min(to, at + this.#bodyBytes - this.#bodyCount);
+    const count = this.#bodyCount + end - at;
+    const target = count > body.length ? this.#grow(body, count) : body;
+    target.set(bytes.subarray(at, end), this.#bodyCount);
+    this.#bodyCount = count;
+    if (count === this.#bodyBytes) {
       this.#body = null;
       this.#bodyCount = 0;
-      this.#message(body);
+      this.#message(target);
     }
     return end;
+  }
+
+  #grow(body: Uint8Array, wantedBytes: number): Uint8Array {
+    const wider = new Uint8Array(Math.min(this.#bodyBytes, Math.max(wantedBytes, 2 * body.length)));
+    wider.set(body.subarray(0, this.#bodyCount));
+    this.#body = wider;
+    return wider;
   }
 }
 
@@ -76,3 +88,4 @@ export function frameMessage(message: Uint8Array): Uint8Array {
 }
 
 const PREFIX_BYTES = 5;
+const FIRST_BYTES = 16_384;
