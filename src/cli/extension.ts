@@ -34,6 +34,7 @@ export interface ExtensionEntry {
 export { type AuthorizationRow, authorizationsFor } from "./authz.ts";
 export { type Category, type Check, type CheckOutcome, runChecks, SkipCheck } from "./checks/engine.ts";
 export { type CheckFormat, printResults } from "./checks/print.ts";
+export { type ReportFlags, reportChecks } from "./checks/report.ts";
 export { CliError, messageOf } from "./cli-error.ts";
 export { CliContext, type GlobalOptions } from "./context.ts";
 export { storedValues } from "./installed.ts";

@@ -188,6 +188,7 @@ function rootCommand(io: Io, context: CliContext): Command {
 }
 
 const ROOT_EXAMPLES = `Examples:
+  linkerd playground up                        # no cluster? a small one on this machine
   linkerd check --pre                          # may this cluster take Linkerd?
   linkerd install --crds | kubectl apply -f -
   linkerd install | kubectl apply -f -

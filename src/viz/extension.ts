@@ -1,4 +1,5 @@
 import type { Extension } from "#cli/extension";
+import { defineCheck } from "./cli/check.ts";
 import { vizChecks } from "./cli/checks.ts";
 import { defineEdges } from "./cli/edges.ts";
 import { defineInstall } from "./cli/install.ts";
@@ -8,6 +9,7 @@ import { defineStat } from "./cli/stat.ts";
 export const viz: Extension = {
   name: "viz",
   commands(command, context) {
+    defineCheck(command, context);
     defineInstall(command, context);
     defineStat(command, context);
     defineEdges(command, context);

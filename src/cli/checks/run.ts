@@ -1,23 +1,22 @@
 import { LABELS } from "#contracts/labels";
 import { NAMESPACES } from "#kube";
-import { parseDuration } from "#lib/duration";
 import { CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import type { ExtensionEntry } from "../extension.ts";
 import { cniPlugin } from "./cni.ts";
 import { dataPlane } from "./data-plane.ts";
-import { type Category, runChecks } from "./engine.ts";
+import type { Category } from "./engine.ts";
 import { configuration, existence, extensionNamespaces, highAvailability } from "./existence.ts";
 import { Facts } from "./facts.ts";
 import { dataPlaneIdentity, identity } from "./identity.ts";
 import { gatewayApi, kubernetesApi, kubernetesVersion, linkerdCrds } from "./kubernetes.ts";
 import { preInstall } from "./pre-install.ts";
-import { type CheckFormat, CheckPrinter, checkFormat } from "./print.ts";
+import { type ReportFlags, readReportFlags, reportChecks } from "./report.ts";
 import { cliVersion, controlPlaneProxies, controlPlaneVersion } from "./versions.ts";
 import { webhooks } from "./webhooks.ts";
 
 /** The flags of `linkerd check`. */
-export interface CheckFlags {
+export interface CheckFlags extends ReportFlags {
   pre?: boolean;
   crds?: boolean;
   proxy?: boolean;
@@ -25,8 +24,6 @@ export interface CheckFlags {
   linkerdCniEnabled?: boolean;
   expectedVersion?: string;
   cliVersionOverride?: string;
-  output: string;
-  wait: string;
 }
 
 /** Runs and prints the checks that the flags ask for. */
@@ -35,41 +32,24 @@ export async function check(
   context: CliContext,
   extensions: readonly ExtensionEntry[],
 ): Promise<void> {
-  const { format, waitMs } = validate(flags);
-  const { io } = context;
-  const printer = new CheckPrinter(io, format);
-  const options = {
-    io,
-    deadlineMs: io.clock.monotonicMs() + waitMs,
-    onOutcome: (outcome: Parameters<CheckPrinter["show"]>[0]) => printer.show(outcome),
-    onRetry: ({ description }: { description: string }, failure: string) => {
-      printer.waitFor(`${description}: ${failure}`);
-      if (context.globals.verbose && !io.isTerminal) io.err(`${description}: ${failure}; trying again\n`);
-    },
-  };
-  const core = await runChecks(coreCategories(flags, new Facts(context)), options);
-  const more = flags.pre || flags.crds ? [] : await extensionCategories(flags, context, extensions);
-  const rest = await runChecks(more, options);
-  const summary = { outcomes: [...core.outcomes, ...rest.outcomes], isSuccess: core.isSuccess && rest.isSuccess };
-  printer.finish(summary);
-  if (!summary.isSuccess) throw new FailedCheck();
+  validate(flags);
+  const hasExtensions = !flags.pre && !flags.crds;
+  await reportChecks(
+    [
+      () => coreCategories(flags, new Facts(context)),
+      () => (hasExtensions ? extensionCategories(flags, context, extensions) : []),
+    ],
+    flags,
+    context,
+  );
 }
 
-/** The outcome has been printed; only the status is left to say. */
-class FailedCheck extends CliError {
-  constructor() {
-    super("", { exitCode: 1 });
-  }
-}
-
-function validate(flags: CheckFlags): { format: CheckFormat; waitMs: number } {
+function validate(flags: CheckFlags): void {
   const invalid = (why: string) => new CliError(`Validation error when executing check command: ${why}`);
   if (flags.pre && flags.proxy) throw invalid("--pre and --proxy flags are mutually exclusive");
   if (flags.pre && flags.crds) throw invalid("--pre and --crds flags are mutually exclusive");
   if (flags.linkerdCniEnabled && !flags.pre) throw invalid("--linkerd-cni-enabled can only be used with --pre");
-  const { value, error } = parseDuration(flags.wait);
-  if (value === undefined) throw invalid(`--wait: ${error}`);
-  return { format: checkFormat(flags.output), waitMs: value };
+  readReportFlags(flags);
 }
 
 /** The categories of a mode, in Linkerd's order. */
