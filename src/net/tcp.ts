@@ -27,6 +27,7 @@ export class TcpTransport implements Transport {
   #isClosed = false;
   #isPaused = false;
   #meter: TransportMeter | null = null;
+  #isDialled = false;
   #unmeteredBytes = 0; // read before anybody counted
   readonly #onClosed: (() => void) | null;
 
@@ -120,9 +121,10 @@ export class TcpTransport implements Transport {
     this.#socket = tls as Socket<TcpTransport>;
   }
 
-  /** Runs when the handshake of a dialled or upgraded session ends. */
+  /** Runs when the handshake of a dialled session ends, with the names of a chain that the roots vouch for. */
   set onHandshake(done: HandshakeDone) {
     this.#handshake = done;
+    this.#isDialled = true;
   }
 
   /** @internal Called by the socket's handler. */
@@ -133,7 +135,8 @@ export class TcpTransport implements Transport {
     const peer = this.#readPeer();
     const isPresented = peer.names.length > 0 || this.#hasCertificate();
     const isTrusted = (this.#socket as unknown as { authorized: boolean }).authorized;
-    if (!isComplete || (isPresented && !isTrusted)) {
+    const isNameLeft = this.#isDialled && isPresented && codeOf(failure) === ONLY_THE_NAME_DIFFERS;
+    if (!isNameLeft && (!isComplete || (isPresented && !isTrusted))) {
       done(codeOf(failure) ?? "untrusted certificate", NO_PEER);
       return;
     }
@@ -270,6 +273,11 @@ function certificateOf(socket: Socket<TcpTransport>): { subjectAltName?: string 
   return read?.call(socket) ?? undefined;
 }
 
+/**
+ * Bun compares the server's names with the SNI, which an identity by URI cannot be, and cannot be told not to. It does so
+ * only for a chain that is sound; whoever dialled compares the names with the identity that it wants.
+ */
+const ONLY_THE_NAME_DIFFERS = "ERR_TLS_CERT_ALTNAME_INVALID";
 const TLS_1_3 = 0x0304; // a number: raw sockets throw on the text form
 const SSL_OP_NO_TICKET = 0x4000;
 const NO_PEER: TlsPeer = { id: undefined, names: [], alpn: undefined };
