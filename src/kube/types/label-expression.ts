@@ -21,28 +21,26 @@ function requirementsOf(text: string): string[] {
 
 const KEY = "([A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?)";
 const SET = new RegExp(`^${KEY}\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
-const EQUALITY = new RegExp(`^${KEY}\\s*(==|=|!=)\\s*([-A-Za-z0-9_.]*)$`);
+const VALUE = "((?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?)";
+const EQUALITY = new RegExp(`^${KEY}\\s*(==|=|!=)\\s*${VALUE}$`);
 const EXISTENCE = new RegExp(`^(!?)\\s*${KEY}$`);
 
 function parseRequirement(text: string): LabelPredicate {
   const set = SET.exec(text);
   if (set) {
-    const [, key, operator] = set;
     const values = set[3].split(",").map((value) => value.trim());
-    if (operator === "in") return (labels) => labels[key] !== undefined && values.includes(labels[key]);
-    return (labels) => labels[key] === undefined || !values.includes(labels[key]);
+    return oneOf(set[1], values, set[2] === "in");
   }
   const equality = EQUALITY.exec(text);
-  if (equality) {
-    const [, key, operator, value] = equality;
-    return operator === "!=" ? (labels) => labels[key] !== value : (labels) => labels[key] === value;
-  }
+  if (equality) return oneOf(equality[1], [equality[3]], equality[2] !== "!=");
   const existence = EXISTENCE.exec(text);
-  if (!existence) {
-    throw new Error(
-      `Cannot read the label requirement "${text}": wanted key=value, key!=value, key in (a,b), key notin (a,b), key or !key`,
-    );
-  }
-  const [, not, key] = existence;
-  return (labels) => (labels[key] === undefined) === (not === "!");
+  if (existence) return (labels) => Object.hasOwn(labels, existence[2]) === (existence[1] === "");
+  throw new Error(
+    `Cannot read the label requirement "${text}": wanted key=value, key!=value, key in (a,b), key notin (a,b), key or !key`,
+  );
+}
+
+/** A label that is absent is in no set. */
+function oneOf(key: string, values: readonly string[], isWanted: boolean): LabelPredicate {
+  return (labels) => (Object.hasOwn(labels, key) && values.includes(labels[key])) === isWanted;
 }

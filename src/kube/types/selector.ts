@@ -16,7 +16,7 @@ function expressionMatches(
   { key, operator, values = [] }: { key: string; operator: string; values?: string[] },
   labels: Record<string, string>,
 ): boolean {
-  const value = labels[key];
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   switch (operator) {
     case "In":
       return value !== undefined && values.includes(value);
@@ -31,10 +31,10 @@ function expressionMatches(
   }
 }
 
-/** A selector as the `labelSelector` query parameter writes it. */
-export function formatSelector(selector: LabelSelector): string {
-  const equalities = Object.entries(selector.matchLabels ?? {}).map(([name, value]) => `${name}=${value}`);
-  const expressions = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) => {
+/** A selector as the `labelSelector` query parameter writes it; empty when there is none. */
+export function formatSelector(selector: LabelSelector | undefined): string {
+  const equalities = Object.entries(selector?.matchLabels ?? {}).map(([name, value]) => `${name}=${value}`);
+  const expressions = (selector?.matchExpressions ?? []).map(({ key, operator, values = [] }) => {
     if (operator === "Exists") return key;
     if (operator === "DoesNotExist") return `!${key}`;
     return `${key} ${operator === "NotIn" ? "notin" : "in"} (${values.join(",")})`;

@@ -1,7 +1,7 @@
+import { type LabelSelector, selectorMatches } from "#kube/types";
 import type { KubeObject } from "../store/object.ts";
 import { StatusError } from "../store/status.ts";
 import type { Store } from "../store/store.ts";
-import { type LabelSelector, matchesSelector } from "./selectors.ts";
 import { MASTERS, type User } from "./users.ts";
 
 const RBAC = "rbac.authorization.k8s.io";
@@ -93,7 +93,7 @@ export class Authorizer {
     const parts = this.#store
       .list(`clusterroles.${RBAC}`)
       .filter(
-        (other) => other !== role && selectors.some((selector) => matchesSelector(selector, other.metadata.labels)),
+        (other) => other !== role && selectors.some((selector) => selectorMatches(selector, other.metadata.labels)),
       );
     return [
       ...own,
@@ -109,7 +109,7 @@ export class Authorizer {
       (role["aggregationRule"] as { clusterRoleSelectors?: LabelSelector[] }).clusterRoleSelectors ?? [];
     const parts = this.#store
       .list(`clusterroles.${RBAC}`)
-      .filter((other) => selectors.some((selector) => matchesSelector(selector, other.metadata.labels)));
+      .filter((other) => selectors.some((selector) => selectorMatches(selector, other.metadata.labels)));
     return [role, ...parts].flatMap((part) => (part["rules"] ?? []) as PolicyRule[]);
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import { formatSelector, selectorMatches } from "#kube/types";
 import { StatusError } from "../store/status.ts";
-import { matchesSelector, parseFieldSelector, parseLabelSelector, selectorText } from "./selectors.ts";
+import { parseFieldSelector, parseLabelSelector } from "./selectors.ts";
 
 const labels = { app: "web", tier: "front", "example.com/x": "1" };
 
@@ -35,11 +36,11 @@ test("field selectors read any dotted path; what is absent is empty", () => {
 });
 
 test("selectors of objects: none selects nothing, an empty one everything", () => {
-  expect([matchesSelector(undefined, labels), matchesSelector({}, undefined)]).toEqual([false, true]);
+  expect([selectorMatches(undefined, labels), selectorMatches({}, undefined)]).toEqual([false, true]);
   const selector = {
     matchLabels: { app: "web" },
     matchExpressions: [{ key: "tier", operator: "In", values: ["front"] }],
   };
-  expect([matchesSelector(selector, labels), matchesSelector(selector, { app: "web" })]).toEqual([true, false]);
-  expect(selectorText(selector)).toBe("app=web,tier in (front)");
+  expect([selectorMatches(selector, labels), selectorMatches(selector, { app: "web" })]).toEqual([true, false]);
+  expect(formatSelector(selector)).toBe("app=web,tier in (front)");
 });

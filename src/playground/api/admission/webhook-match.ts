@@ -1,8 +1,8 @@
+import { type LabelSelector, selectorMatches } from "#kube/types";
 import { compileCel, toCel } from "../../schema/cel.ts";
 import type { ResourceType } from "../../store/resources.ts";
 import type { Store } from "../../store/store.ts";
 import { userInfo } from "../reviews.ts";
-import { type LabelSelector, matchesSelector } from "../selectors.ts";
 import type { Types } from "../types.ts";
 import type { AdmissionRequest } from "./admission.ts";
 
@@ -41,7 +41,7 @@ export function matchWebhook(
 ): ResourceType | undefined {
   const type = ruleMatch(webhook, request, types);
   if (!type) return undefined;
-  if (!matchesSelector(webhook.namespaceSelector ?? {}, namespaceLabels(request, store))) return undefined;
+  if (!selectorMatches(webhook.namespaceSelector ?? {}, namespaceLabels(request, store))) return undefined;
   if (!matchesObject(webhook.objectSelector ?? {}, request)) return undefined;
   return type;
 }
@@ -89,7 +89,7 @@ function namespaceLabels(request: AdmissionRequest, store: Store): Record<string
 
 function matchesObject(selector: LabelSelector, request: AdmissionRequest): boolean {
   return [request.object, request.oldObject].some(
-    (object) => object !== undefined && matchesSelector(selector, object.metadata.labels),
+    (object) => object !== undefined && selectorMatches(selector, object.metadata.labels),
   );
 }
 

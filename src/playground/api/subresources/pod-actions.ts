@@ -1,9 +1,9 @@
+import { type LabelSelector, selectorMatches } from "#kube/types";
 import { isObject, type KubeObject } from "../../store/object.ts";
 import { storageKey } from "../../store/resources.ts";
 import { StatusError } from "../../store/status.ts";
 import { type ResourceCall, writeContext } from "../call.ts";
 import { sendJson } from "../respond.ts";
-import { type LabelSelector, matchesSelector } from "../selectors.ts";
 import { deleteOptions } from "../verbs/delete.ts";
 
 /** POST `/binding`: gives a pod its node, once. */
@@ -48,7 +48,7 @@ export async function evict(call: ResourceCall, body: unknown): Promise<void> {
 }
 
 function selects(budget: KubeObject, pod: KubeObject): boolean {
-  return matchesSelector((budget["spec"] as { selector?: LabelSelector })?.selector, pod.metadata.labels);
+  return selectorMatches((budget["spec"] as { selector?: LabelSelector })?.selector, pod.metadata.labels);
 }
 
 function disruptionsAllowed(budget: KubeObject): number {

@@ -1,3 +1,4 @@
+import { formatSelector } from "#kube/types";
 import { isObject, type KubeObject } from "../../store/object.ts";
 import type { ResourceType } from "../../store/resources.ts";
 import { StatusError } from "../../store/status.ts";
@@ -5,7 +6,6 @@ import { type ResourceCall, writeContext } from "../call.ts";
 import { applyJsonPatch } from "../patch/json.ts";
 import { mergePatch } from "../patch/merge.ts";
 import { sendJson } from "../respond.ts";
-import { selectorText } from "../selectors.ts";
 import { readJsonPath } from "../table/json-path.ts";
 import type { Types } from "../types.ts";
 
@@ -57,7 +57,7 @@ function scaleOf(type: ResourceType, types: Types, object: KubeObject): Record<s
   const spec = object["spec"] as { selector?: never } | undefined;
   const selector = type.isCustom
     ? paths.selector && readJsonPath(object, paths.selector)[0]
-    : selectorText(type.kind === "ReplicationController" ? { matchLabels: spec?.selector } : spec?.selector);
+    : formatSelector(type.kind === "ReplicationController" ? { matchLabels: spec?.selector } : spec?.selector);
   return {
     kind: "Scale",
     apiVersion: "autoscaling/v1",

@@ -1,5 +1,5 @@
+import { formatSelector } from "#kube/types";
 import type { KubeObject } from "../../store/object.ts";
-import { selectorText } from "../selectors.ts";
 import { ageText, durationText } from "./age.ts";
 import { podCells } from "./pod.ts";
 
@@ -34,7 +34,7 @@ const CONTAINERS = wide("Containers", (object) =>
 const IMAGES = wide("Images", (object) =>
   joined(list(templateSpec(object)["containers"]).map((c) => String(c["image"] ?? ""))),
 );
-const SELECTOR = wide("Selector", (object) => orNone(selectorText(spec(object)["selector"] as never)));
+const SELECTOR = wide("Selector", (object) => orNone(formatSelector(spec(object)["selector"] as never)));
 
 /** Columns by `resource.group`; kinds without an entry get Name and Age. */
 export const COLUMNS: Record<string, readonly Column[]> = {
@@ -83,7 +83,7 @@ export const COLUMNS: Record<string, readonly Column[]> = {
     number("Ready", (ds) => count(status(ds)["numberReady"])),
     number("Up-to-date", (ds) => count(status(ds)["updatedNumberScheduled"])),
     number("Available", (ds) => count(status(ds)["numberAvailable"])),
-    text("Node Selector", (ds) => orNone(selectorText({ matchLabels: templateSpec(ds)["nodeSelector"] as never }))),
+    text("Node Selector", (ds) => orNone(formatSelector({ matchLabels: templateSpec(ds)["nodeSelector"] as never }))),
     AGE,
     CONTAINERS,
     IMAGES,
@@ -118,7 +118,7 @@ export const COLUMNS: Record<string, readonly Column[]> = {
     text("External-IP", externalIp),
     text("Port(s)", servicePorts),
     AGE,
-    wide("Selector", (svc) => orNone(selectorText({ matchLabels: (spec(svc)["selector"] ?? {}) as never }))),
+    wide("Selector", (svc) => orNone(formatSelector({ matchLabels: (spec(svc)["selector"] ?? {}) as never }))),
   ],
   endpoints: [NAME, text("Endpoints", endpointsText), AGE],
   "endpointslices.discovery.k8s.io": [
@@ -221,7 +221,7 @@ export const COLUMNS: Record<string, readonly Column[]> = {
   ],
   "networkpolicies.networking.k8s.io": [
     NAME,
-    text("Pod-Selector", (policy) => orNone(selectorText(spec(policy)["podSelector"] as never))),
+    text("Pod-Selector", (policy) => orNone(formatSelector(spec(policy)["podSelector"] as never))),
     AGE,
   ],
   "horizontalpodautoscalers.autoscaling": [
