@@ -1,4 +1,4 @@
-/** Writes DER (X.690), as much of it as a certificate request needs. Every function returns a whole element. */
+/** Writes DER (X.690), as much of it as certificates and requests need. Every function returns a whole element. */
 
 export function sequence(...parts: readonly Uint8Array[]): Uint8Array {
   return element(0x30, Buffer.concat(parts));
@@ -16,6 +16,22 @@ export function integer(value: number): Uint8Array {
   return element(0x02, Uint8Array.of(value));
 }
 
+/** A positive number of any length, big-endian; the first bit of `bytes` must be 0 (X.690 §8.3). */
+export function bigInteger(bytes: Uint8Array): Uint8Array {
+  return element(0x02, bytes);
+}
+
+export function bool(value: boolean): Uint8Array {
+  return element(0x01, Uint8Array.of(value ? 0xff : 0));
+}
+
+/** An instant, to the second. GeneralizedTime. */
+export function generalizedTime(wallMs: number): Uint8Array {
+  const digits = new Date(wallMs).toISOString().replace(/[-:T]/g, "").slice(0, 14);
+  return element(0x18, Buffer.from(`${digits}Z`, "latin1"));
+}
+
+/** Whole bytes. */
 export function bitString(bytes: Uint8Array): Uint8Array {
   return element(0x03, Buffer.concat([Uint8Array.of(0), bytes])); // no unused bits
 }
@@ -38,7 +54,12 @@ export function contextPrimitive(tag: number, bytes: Uint8Array): Uint8Array {
   return element(0x80 | tag, bytes);
 }
 
-/** [tag] IMPLICIT around constructed content. */
+/** Named bits in one byte, the last `unused` of them not there. */
+export function namedBits(byte: number, unused: number): Uint8Array {
+  return element(0x03, Uint8Array.of(unused, byte));
+}
+
+/** [tag] around constructed content: EXPLICIT, or IMPLICIT for a set or sequence. */
 export function contextConstructed(tag: number, content: Uint8Array): Uint8Array {
   return element(0xa0 | tag, content);
 }
