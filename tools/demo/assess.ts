@@ -1,7 +1,7 @@
 import type { DemoCluster } from "./cluster.ts";
 import type { Steps } from "./install.ts";
 import type { Linkerd } from "./linkerd.ts";
-import { type DemoReport, hasProxy, readCheck, readEdges, readProxies, readStat } from "./report.ts";
+import { type DemoReport, hasProxy, isReady, readCheck, readEdges, readProxies, readStat } from "./report.ts";
 import { compareCounters, NAMESPACE, sendEnough } from "./traffic.ts";
 import { problemsOf } from "./verdict.ts";
 
@@ -32,5 +32,6 @@ export async function assess(
   };
   const pods = (await Promise.all(MESHED_NAMESPACES.map((namespace) => cluster.pods(namespace)))).flat();
   const unmeshed = pods.filter((pod) => !hasProxy(pod)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
-  return { report, problems: problemsOf(report, unmeshed, [...differences, ...silent]) };
+  const unready = pods.filter((pod) => !isReady(pod)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  return { report, problems: problemsOf(report, { unmeshed, unready, others: [...differences, ...silent] }) };
 }

@@ -21,7 +21,7 @@ export async function startPlayground(
   const errors = new Response(child.stderr).text();
   const reader = child.stdout.getReader();
   const line = await firstLine(reader);
-  if (line === undefined) throw new Error(`The playground did not start:\n${(await errors).trim()}`);
+  if (line === undefined) throw new Error(`the playground did not start. ${whyNot(await errors)}`);
   void (async () => {
     while (!(await reader.read()).done); // nothing more is expected, but a full pipe would stop it
   })();
@@ -38,6 +38,12 @@ export async function startPlayground(
       await child.exited;
     },
   };
+}
+
+/** What it said, without the parts that it said were ready. */
+function whyNot(errors: string): string {
+  const lines = errors.split("\n").filter((line) => line.trim() !== "" && !/^ {2}.* ready$/.test(line));
+  return lines.join("\n");
 }
 
 async function firstLine(reader: {

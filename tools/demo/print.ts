@@ -7,7 +7,9 @@ export interface PrintOptions {
   readonly isStaying: boolean;
 }
 
-/** The report for people: the command line's own tables, then what to look at. */
+const WINDOW = "1m"; // the demo reads it some seconds after the first request
+
+/** The report for people: the command line's own tables, then what to look at. At most 100 columns. */
 export async function printReport(
   linkerd: Linkerd,
   report: DemoReport,
@@ -15,34 +17,45 @@ export async function printReport(
   options: PrintOptions,
 ): Promise<void> {
   const { check, proxies, readyMs } = report;
-  const out = (text: string): void => void process.stdout.write(text);
-  out(`The mesh is up after ${(readyMs / 1_000).toFixed(1)} s.\n\n`);
-  out(`linkerd check: ${check.passed} passed, ${check.warned} warnings, ${check.failed} failed\n\n`);
-  out(
-    `$ linkerd viz stat deploy -n ${namespace} -t 10m\n${await linkerd.run("viz", "stat", "deploy", "-n", namespace, "-t", "10m")}\n`,
-  );
-  out(`$ linkerd viz edges deploy -n ${namespace}\n${await linkerd.run("viz", "edges", "deploy", "-n", namespace)}\n`);
+  const out = (text: string): void => void process.stdout.write(`${text}\n`);
+  const show = async (...words: string[]): Promise<void> =>
+    out(`$ linkerd ${words.join(" ")}\n${trimLines(await linkerd.run(...words))}\n`);
+  out(`The mesh and the voting shop were up after ${(readyMs / 1_000).toFixed(1)} s.\n`);
+  out(`$ linkerd check --proxy\n${check.passed} checks passed, ${check.warned} warned, ${check.failed} failed\n`);
+  await show("viz", "stat", "deploy", "-n", namespace, "-t", WINDOW);
+  await show("viz", "edges", "deploy", "-n", namespace);
   const total = Object.values(report.sent).reduce((sum, { sent }) => sum + sent, 0);
   const failed = Object.values(report.sent).reduce((sum, one) => sum + one.failed, 0);
-  out(`The generator sent ${total} requests, ${failed} of them failed; the proxies counted the same.\n`);
-  const anon = proxies.map(({ rssAnonKb }) => rssAnonKb);
-  if (anon.length > 0)
-    out(`${proxies.length} proxies, ${Math.round(Math.max(...anon) / 1024)} MB of private memory in the largest.\n`);
-  out(`
-Look at: every connection is secured (√) without a line changed in the shop; web and voting are below 100 %, because
-voting for "doughnut" fails on purpose; products-slow gets fewer requests than products, because it is slow.
-`);
+  out(`The shop's traffic generator sent ${total} requests and saw ${failed} fail; the proxies counted the same.`);
+  const largest = Math.round(Math.max(0, ...proxies.map(({ rssAnonKb }) => rssAnonKb)) / 1024);
+  out(`${proxies.length} proxies run; the largest has ${largest} MB of memory of its own.\n`);
+  out(LOOK_AT);
   if (options.isStaying) out(tries(options.kubeconfig, namespace));
 }
 
+const LOOK_AT = `Look at
+  SECURED   every connection is mutual TLS (√), without a line changed in the shop
+  SUCCESS   voting and web are below 100 %: voting for "doughnut" fails on purpose, and web calls it
+  LATENCY   products-slow is slow on purpose, so its callers send it fewer requests than products`;
+
+function trimLines(text: string): string {
+  return text.replace(/ +$/gm, "").trimEnd();
+}
+
+/** Only what this machine can do: kubectl may be missing. */
 function tries(kubeconfig: string, namespace: string): string {
-  const hasKubectl = Bun.which("kubectl") !== null;
-  const all = [
-    `dist/linkerd viz stat deploy/web --to deploy/voting -n ${namespace}   # who fails, as web sees it`,
-    `dist/linkerd check --proxy                                    # is everything as it should be?`,
-    hasKubectl
-      ? `kubectl -n ${namespace} set env deploy/voting MENDED=true          # mend the failing call, then stat again`
-      : `dist/linkerd viz edges po -A -o wide                          # who talks to whom, by identity`,
+  const all: [string, string][] = [
+    [`dist/linkerd viz stat deploy/web --to deploy/voting -n ${namespace}`, "who fails, as web sees it"],
+    Bun.which("kubectl")
+      ? [`kubectl -n ${namespace} set env deploy/voting MENDED=true`, "mend it; ask for stat again in a minute"]
+      : [`dist/linkerd viz edges po -n ${namespace}`, "who talks to whom, pod by pod"],
+    ["dist/linkerd check --proxy", "is everything as it should be?"],
   ];
-  return `\nTry, in another terminal:\n\n  export KUBECONFIG=${kubeconfig}\n${all.map((line) => `  ${line}\n`).join("")}\nCtrl-C ends the demo and leaves nothing behind.\n`;
+  const width = Math.max(...all.map(([command]) => command.length));
+  const lines = all.map(([command, why]) => `  ${command.padEnd(width)}   # ${why}\n`);
+  return `
+Try, in another terminal, in this folder
+  export KUBECONFIG=${kubeconfig}
+${lines.join("")}
+Ctrl-C ends all of it and leaves nothing behind.`;
 }

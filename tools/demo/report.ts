@@ -45,6 +45,9 @@ export interface SentCount {
   readonly lost: number;
 }
 
+/** All pods should be ready by now: what is not ready within this is reported, not waited for. */
+const CHECK_WAIT = "5s";
+
 interface CheckJson {
   readonly categories: readonly {
     readonly checks: readonly {
@@ -55,7 +58,7 @@ interface CheckJson {
 }
 
 export async function readCheck(linkerd: Linkerd): Promise<DemoReport["check"]> {
-  const { text, errors } = await linkerd.try("check", "--proxy", "-o", "json");
+  const { text, errors } = await linkerd.try("check", "--proxy", "--wait", CHECK_WAIT, "-o", "json");
   let parsed: CheckJson;
   try {
     parsed = JSON.parse(text);
@@ -139,4 +142,8 @@ export function hasProxy(pod: Pod): boolean {
   return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].some(
     ({ name }) => name === "linkerd-proxy",
   );
+}
+
+export function isReady({ status }: Pod): boolean {
+  return status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;
 }

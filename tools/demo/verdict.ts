@@ -3,15 +3,21 @@ import type { DemoReport } from "./report.ts";
 /** Parts whose requests fail on purpose: the one that fails, and the one that calls it. */
 const FAILING: ReadonlySet<string> = new Set(["voting", "web"]);
 
+/** What the report itself does not say. */
+export interface Seen {
+  /** Pods without a proxy, and pods that are not ready, as namespace/name. */
+  readonly unmeshed: readonly string[];
+  readonly unready: readonly string[];
+  /** Other problems, in words. */
+  readonly others: readonly string[];
+}
+
 /** Everything that is not as it should be, for people; empty when all is well. */
-export function problemsOf(
-  report: DemoReport,
-  unmeshedPods: readonly string[],
-  counterDifferences: readonly string[],
-): string[] {
-  const problems = [...counterDifferences];
+export function problemsOf(report: DemoReport, { unmeshed, unready, others }: Seen): string[] {
+  const problems = [...others];
   if (report.check.failed > 0) problems.push(`${report.check.failed} checks failed: run linkerd check`);
-  for (const pod of unmeshedPods) problems.push(`${pod} does not carry a proxy`);
+  for (const pod of unmeshed) problems.push(`${pod} does not carry a proxy`);
+  for (const pod of unready) problems.push(`${pod} is not ready`);
   for (const edge of report.edges) {
     if (!edge.secured) problems.push(`${edge.source} -> ${edge.destination} is not secured`);
     else problems.push(...identityProblems(edge));
