@@ -91,3 +91,30 @@ test("a message that cannot be read ends the stream, and it is opened again", ()
   expect(calls).toHaveLength(2);
   expect(heard).toEqual([]);
 });
+
+test("a server that only ever sends garbage is asked less and less often", () => {
+  const { calls, clock } = setup({
+    decode: () => {
+      throw new Error("no message");
+    },
+  });
+  clock.advance(0);
+  for (let i = 0; i < 100; i++) {
+    calls.at(-1)!.sink.message(text("x"));
+    clock.advance(100);
+  }
+  expect(calls.length).toBeLessThan(16); // 100 + 200 + 400 + 800 ms, then one a second
+});
+
+test("a server that answers is not away, whatever it says", () => {
+  const { calls, clock, watch } = setup();
+  calls[0].sink.closed({ code: 14, message: "" });
+  expect(watch.isAway).toBe(true);
+  clock.advance(100);
+  calls[1].sink.message(text("a"));
+  expect(watch.isAway).toBe(false);
+  calls[1].sink.closed({ code: 14, message: "" });
+  clock.advance(100);
+  calls[2].sink.closed({ code: 5, message: "" });
+  expect(watch.isAway).toBe(false);
+});

@@ -55,6 +55,7 @@ export class Watch<T> {
   #hasMessage = false;
   #isStopped = false;
   #heardAtMs = -1;
+  #isAway = false;
 
   constructor(deps: WatchDeps, options: WatchOptions<T>) {
     this.#deps = deps;
@@ -65,6 +66,11 @@ export class Watch<T> {
   /** True while a stream is open that has delivered something. */
   get isConnected(): boolean {
     return this.#call !== null && this.#hasMessage;
+  }
+
+  /** True while the server cannot be asked: the last stream broke off, and none has been answered since. */
+  get isAway(): boolean {
+    return this.#isAway;
   }
 
   /** Monotonic instant of the last message; -1 before the first. */
@@ -107,8 +113,6 @@ export class Watch<T> {
   #received(bytes: Uint8Array): void {
     const isFirst = !this.#hasMessage;
     this.#hasMessage = true;
-    this.#heardAtMs = this.#deps.clock.monotonicMs();
-    this.#backoff.reset();
     this.#limitTo(this.#deps.limits.idleMs);
     let value: T;
     try {
@@ -118,12 +122,16 @@ export class Watch<T> {
       this.#ended({ code: GRPC_INTERNAL, message: `a message that cannot be read: ${(cause as Error).message}` });
       return;
     }
+    this.#heardAtMs = this.#deps.clock.monotonicMs();
+    this.#isAway = false;
+    this.#backoff.reset(); // only for what could be read: a server that sends garbage is asked less and less often
     this.#options.message(value, isFirst);
   }
 
   #ended(status: GrpcStatus): void {
     this.#clear();
     if (this.#isStopped) return;
+    this.#isAway = !ANSWERS.has(status.code);
     if (status.code === GRPC_INVALID_ARGUMENT || status.code === GRPC_FAILED_PRECONDITION) {
       this.#isStopped = true;
       this.#options.refused?.(status);
@@ -157,3 +165,12 @@ export class Watch<T> {
     call?.cancel();
   }
 }
+
+/** Statuses that a server in order gives. */
+const ANSWERS: ReadonlySet<number> = new Set([
+  GRPC_OK,
+  GRPC_INVALID_ARGUMENT,
+  GRPC_NOT_FOUND,
+  GRPC_FAILED_PRECONDITION,
+  GRPC_UNIMPLEMENTED,
+]);

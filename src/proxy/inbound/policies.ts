@@ -28,7 +28,8 @@ export interface InboundPoliciesDeps {
  * Policies by port, each kept up to date by one stream. The default holds until the first message, after that the last
  * good message does, however long the control plane is away. Declared ports are watched for life, others until they
  * have been unused for a while.
- * Limit: `MAX_PORTS` ports are watched at a time; further ports get the default policy unwatched.
+ * Limit: `MAX_PORTS` ports are watched at a time. Beyond that an unused port makes room; when all are in use, further
+ * ports are refused, for nobody knows what applies to them.
  */
 export class InboundPolicies {
   readonly #deps: InboundPoliciesDeps;
@@ -45,6 +46,7 @@ export class InboundPolicies {
   }
 
   acquire(port: number): PortPolicy {
+    if (this.#ports.size >= MAX_PORTS && !this.#ports.has(port) && !this.#makeRoom()) return REFUSED;
     return this.#port(port).acquire();
   }
 
@@ -58,12 +60,27 @@ export class InboundPolicies {
     if (known) return known;
     const made = new WatchedPort(port, this.#deps, () => this.#ports.delete(port));
     this.#ports.set(port, made);
-    if (this.#ports.size <= MAX_PORTS) made.start();
+    made.start();
     return made;
+  }
+
+  #makeRoom(): boolean {
+    for (const [port, watched] of this.#ports) {
+      if (watched.isUsed) continue;
+      watched.stop();
+      this.#ports.delete(port);
+      return true;
+    }
+    return false;
   }
 }
 
 const MAX_PORTS = 512;
+const REFUSED: PortPolicy = {
+  current: defaultPolicy("deny", [], 0, true),
+  onChange: () => () => {},
+  release() {},
+};
 
 class WatchedPort {
   current: ServerPolicy;
@@ -85,6 +102,10 @@ class WatchedPort {
       decode: (bytes) => Server.decode(bytes),
       message: (server) => this.#update(port, server),
     });
+  }
+
+  get isUsed(): boolean {
+    return this.#isPinned || this.#userCount > 0;
   }
 
   start(): void {
@@ -131,7 +152,15 @@ class WatchedPort {
 
   #released(): void {
     if (--this.#userCount > 0 || this.#isPinned) return;
+    this.#idleOut();
+  }
+
+  #idleOut(): void {
     this.#idle = this.#deps.clock.schedule(this.#deps.config.inbound.discoveryIdleMs, () => {
+      if (this.#watch.isAway && this.#watch.heardAtMs >= 0) {
+        this.#idleOut(); // what is known now could not be learnt again, and the default may allow more
+        return;
+      }
       this.stop();
       this.#drop();
     });

@@ -120,6 +120,10 @@ export class Target {
     return this.#policyWatch.isConnected || (this.#profileWatch?.isConnected ?? false);
   }
 
+  get #isAway(): boolean {
+    return this.#policyWatch.isAway || (this.#profileWatch?.isAway ?? false);
+  }
+
   get heardAtMs(): number {
     return Math.max(this.#policyWatch.heardAtMs, this.#profileWatch?.heardAtMs ?? -1);
   }
@@ -264,7 +268,7 @@ export class Target {
 
   #idleOut(): void {
     this.#idle = this.#deps.clock.schedule(this.#deps.config.outbound.discoveryIdleMs, () => {
-      if (this.#current && !this.isConnected) {
+      if (this.#current && this.#isAway) {
         this.#idleOut(); // the control plane is away: what is known now could not be learnt again
         return;
       }
