@@ -1,0 +1,77 @@
+/** The pages of `docs/reference` say what the code does: nothing missing, nothing invented. */
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { readConfig } from "#proxy";
+
+const root = dirname(import.meta.dir);
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+const page = (name: string): string => read(`docs/reference/${name}.md`);
+
+interface Variable {
+  readonly name: string;
+  readonly type: string;
+  readonly otherwise: string;
+}
+
+const variables: Variable[] = [...page("env").matchAll(/^\| `(\w+)` \| (.*?) \| (.*?) \| /gm)].map(
+  ([, name, type, otherwise]) => ({ name, type, otherwise }),
+);
+
+const PREFIX = "LINKERD2_PROXY_";
+const required: Readonly<Record<string, string>> = {
+  [`${PREFIX}DESTINATION_SVC_ADDR`]: "127.0.0.1:1",
+  [`${PREFIX}POLICY_SVC_ADDR`]: "127.0.0.1:2",
+  [`${PREFIX}POLICY_WORKLOAD`]: "{}",
+  [`${PREFIX}IDENTITY_SVC_ADDR`]: "127.0.0.1:3",
+  [`${PREFIX}IDENTITY_DIR`]: "/identity",
+  [`${PREFIX}IDENTITY_TRUST_ANCHORS`]: "-----BEGIN CERTIFICATE-----",
+  [`${PREFIX}IDENTITY_TOKEN_FILE`]: "/token",
+  [`${PREFIX}IDENTITY_LOCAL_NAME`]: "web.ns.example",
+};
+
+function configWith(changes: Readonly<Record<string, string | undefined>>): ReturnType<typeof readConfig> {
+  return readConfig((name) => ({ ...required, ...changes })[name]);
+}
+
+test("env.md names every variable that the proxy reads, and no other", () => {
+  const asked = new Set<string>();
+  const backoff = { INBOUND_CONNECT_EXP_BACKOFF_MIN: "1s", OUTBOUND_CONNECT_EXP_BACKOFF_MIN: "1s" };
+  const backoffMax = { INBOUND_CONNECT_EXP_BACKOFF_MAX: "1s", OUTBOUND_CONNECT_EXP_BACKOFF_MAX: "1s" };
+  const env: Record<string, string> = { ...required, [`${PREFIX}IDENTITY_LOCAL_NAME`]: "" };
+  for (const [name, value] of Object.entries({ ...backoff, ...backoffMax })) env[PREFIX + name] = value;
+  readConfig((name) => {
+    asked.add(name);
+    return env[name];
+  });
+  expect(variables.map(({ name }) => name).sort()).toEqual([...asked].sort());
+});
+
+test("env.md's defaults change nothing when they are set", () => {
+  const shown = (config: unknown): string => Bun.inspect(config, { depth: 10 });
+  const without = configWith({}).config;
+  expect(without).toBeDefined();
+  const different = variables.filter(({ name, otherwise }) => {
+    const text = /^`(.*)`$/.exec(otherwise)?.[1];
+    return text !== undefined && shown(configWith({ [name]: text }).config) !== shown(without);
+  });
+  expect(different).toEqual([]);
+});
+
+test("env.md calls required what the proxy does not start without", () => {
+  const missed = variables.filter(({ name }) => configWith({ [name]: "" }).config === undefined);
+  const named = variables.filter(({ otherwise }) => otherwise === "required");
+  const oneOfTwo = `${PREFIX}IDENTITY_LOCAL_NAME`;
+  expect(missed.map(({ name }) => name).filter((name) => name !== oneOfTwo)).toEqual(named.map(({ name }) => name));
+});
+
+test("env.md's numbers, durations, flags and lists are refused when they are something else", () => {
+  const parsed =
+    /^(number|duration|flag|ports|networks|address|one or two addresses|IP addresses|0 to 1|policy|host:port)$/;
+  const isTaken = ({ name }: Variable): boolean => {
+    const pair = name.replace(/_(MIN|MAX|JITTER)$/, "");
+    const bounds = name.includes("BACKOFF") ? { [`${pair}_MIN`]: "1s", [`${pair}_MAX`]: "1s" } : {};
+    return configWith({ ...bounds, [name]: "nonsense!" }).errors.length === 0;
+  };
+  expect(variables.filter((one) => parsed.test(one.type) && isTaken(one))).toEqual([]);
+});
