@@ -11,6 +11,7 @@ import { type HttpSeries, isGrpcFailure } from "../metrics/http-series.ts";
 import { metaLabels, type TlsState, targetLabels, tlsLabels } from "../metrics/labels.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { PoolWaiter } from "../pool/http-pool.ts";
+import { removeClientIds } from "../relay/client-id.ts";
 import type { ClientConnection, RequestHandler, ServerStream } from "../relay/exchange.ts";
 import { type CallTarget, HttpCall } from "../relay/http-call.ts";
 import { origProtoResponseLine, takeOrigProtoRequest } from "../relay/orig-proto.ts";
@@ -68,7 +69,8 @@ export class InboundHttp implements RequestHandler {
   request(head: RequestHead, stream: ServerStream): void {
     const { clock, maxInFlight, inFlight } = this.#deps;
     const { client, target } = this.#connection;
-    const isUpgraded = takeOrigProtoRequest(head);
+    const isHttp2 = head.version === HTTP_2;
+    const isUpgraded = takeOrigProtoRequest(head, client.id !== undefined);
     const call = new InboundCall(head, stream, clock, client.id !== undefined, isUpgraded);
     call.onError = this.#countError;
     if (inFlight.count >= maxInFlight) {
@@ -77,9 +79,9 @@ export class InboundHttp implements RequestHandler {
     }
     inFlight.count++;
     call.onDone = this.#release;
-    const index = head.fields.find(CLIENT_ID);
-    if (index >= 0) removeAll(head, CLIENT_ID);
+    removeClientIds(head.fields);
     if (head.authority === "") head.authority = formatAddress(target);
+    if (isHttp2) dropOtherHost(head);
     this.#decide(head, call);
   }
 
@@ -257,8 +259,10 @@ class Waiting implements PoolWaiter {
   }
 }
 
-function removeAll(head: RequestHead, id: number): void {
-  for (let i = 0; i < head.fields.count; i++) if (head.fields.id(i) === id) head.fields.remove(i);
+/** What routes are matched by is what the application sees: HTTP/1 carried over HTTP/2 may say two things. */
+function dropOtherHost(head: RequestHead): void {
+  const index = head.fields.find(HOST);
+  if (index >= 0 && head.fields.value(index) !== head.authority) head.fields.remove(index);
 }
 
-const CLIENT_ID = knownId("l5d-client-id");
+const HOST = knownId("host");

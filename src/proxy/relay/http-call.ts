@@ -3,6 +3,7 @@ import type { Clock } from "#lib/clock";
 import type { RequestHead, ResponseHead } from "#message";
 import type { RelayError } from "../errors.ts";
 import { editResponse, type FieldEdits } from "../route/filters.ts";
+import { removeClientIds } from "./client-id.ts";
 import type { ClientConnection, ClientStream, RequestSink, ResponseSink, ServerStream } from "./exchange.ts";
 import { errorResponse, isGrpcRequest } from "./respond.ts";
 
@@ -222,6 +223,7 @@ export class HttpCall implements ResponseSink {
 class RequestHalf implements RequestSink {
   readonly #call: HttpCall;
   readonly #client: ClientStream;
+  #hasEnded = false;
 
   constructor(call: HttpCall, client: ClientStream) {
     this.#call = call;
@@ -233,11 +235,15 @@ class RequestHalf implements RequestSink {
   }
 
   end(trailers: Fields | null): void {
+    this.#hasEnded = true;
+    if (trailers) removeClientIds(trailers);
     this.#client.end(trailers);
   }
 
+  /** A response may be complete before its request: the peer is then still to hear that no more of it comes. */
   abort(cause: RelayError): void {
-    this.#call.clientGone(cause);
+    if (!this.#call.isDone) this.#call.clientGone(cause);
+    else if (!this.#hasEnded) this.#client.abort(cause);
   }
 
   resumeResponse(): void {

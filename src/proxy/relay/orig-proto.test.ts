@@ -33,7 +33,7 @@ test.each([
   head.isAbsoluteForm = isAbsoluteForm;
   expect(origProtoRequestLine(head)).toEqual(new HeaderLine("l5d-orig-proto", text));
   const received = requestWith(HTTP_2, text);
-  expect(takeOrigProtoRequest(received)).toBe(true);
+  expect(takeOrigProtoRequest(received, true)).toBe(true);
   expect([received.version, received.isAbsoluteForm]).toEqual([version, isAbsoluteForm]);
   expect(received.fields.get("l5d-orig-proto")).toBeUndefined();
 });
@@ -44,14 +44,14 @@ test("an HTTP/2 request says nothing", () => {
 
 test("an unknown value leaves HTTP/2, and every such field is removed", () => {
   const head = requestWith(HTTP_2, "HTTP/3", "HTTP/1.1");
-  expect(takeOrigProtoRequest(head)).toBe(false);
+  expect(takeOrigProtoRequest(head, true)).toBe(false);
   expect(head.version).toBe(HTTP_2);
   expect(head.fields.get("l5d-orig-proto")).toBeUndefined();
 });
 
 test("on an HTTP/1 request the field is removed and means nothing", () => {
   const head = requestWith(HTTP_1_1, "HTTP/1.0");
-  expect(takeOrigProtoRequest(head)).toBe(false);
+  expect(takeOrigProtoRequest(head, true)).toBe(false);
   expect(head.version).toBe(HTTP_1_1);
   expect(head.fields.get("l5d-orig-proto")).toBeUndefined();
 });

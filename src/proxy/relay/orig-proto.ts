@@ -21,11 +21,12 @@ export function origProtoRequestLine(head: RequestHead): HeaderLine | null {
 
 /**
  * Inbound: removes the field, always. When it names an HTTP/1 version the head becomes one of that version and this is
- * true; with any other value the request stays HTTP/2. On a request that came as HTTP/1 the field has no meaning.
+ * true; with any other value the request stays HTTP/2. On a request that came as HTTP/1, or from a peer that is no proxy
+ * of the mesh (`isFromProxy`), the field has no meaning.
  */
-export function takeOrigProtoRequest(head: RequestHead): boolean {
+export function takeOrigProtoRequest(head: RequestHead, isFromProxy: boolean): boolean {
   const value = take(head);
-  if (value === undefined || head.version !== HTTP_2) return false;
+  if (value === undefined || !isFromProxy || head.version !== HTTP_2) return false;
   const version = value.startsWith("HTTP/1.1") ? HTTP_1_1 : value.startsWith("HTTP/1.0") ? HTTP_1_0 : HTTP_2;
   if (version === HTTP_2) return false;
   head.version = version;
