@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { assess } from "./demo/assess.ts";
 import { DemoCluster } from "./demo/cluster.ts";
+import { DemoHome } from "./demo/home.ts";
 import { installMesh, installShop, shopManifest } from "./demo/install.ts";
 import { Linkerd } from "./demo/linkerd.ts";
 import { type Playground, startPlayground } from "./demo/playground.ts";
@@ -17,20 +18,29 @@ import { NAMESPACE, resume } from "./demo/traffic.ts";
 
 const root = join(import.meta.dir, "..");
 const executable = join(root, "dist", "linkerd");
+/** Ctrl-C reaches the demo's commands too: their failure may be seen before the signal is. */
+const SIGNAL_MS = 100;
 
 const { values: options } = parseArgs({
   options: { once: { type: "boolean" }, json: { type: "boolean" }, name: { type: "string" } },
 });
 const progress = new Progress();
+const home = new DemoHome(root, options.name);
 let playground: Playground | undefined;
+let isInterrupted = false;
 const interrupted = new Promise<void>((resolve) => {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => {
+      isInterrupted = true;
+      resolve();
+    });
 });
 
 try {
   build();
   progress.step("Starting the playground");
-  playground = await startPlayground(executable, options.name ?? `demo-${process.pid}`);
+  home.open();
+  playground = await startPlayground(executable, home.name, { ...process.env, LINKERD_PLAYGROUND_STATE: home.path });
   const finished = await Promise.race([show(playground), interrupted.then(() => undefined), playground.ended]);
   if (finished === undefined) process.exitCode = 130;
   else process.exitCode = finished.length > 0 ? 1 : 0;
@@ -40,11 +50,15 @@ try {
   }
 } catch (thrown) {
   progress.done();
-  process.stderr.write(`The demo failed: ${(thrown as Error).message}\n`);
-  process.exitCode = 1;
+  await Promise.race([interrupted, Bun.sleep(SIGNAL_MS)]);
+  process.exitCode = isInterrupted ? 130 : 1;
+  if (!isInterrupted) process.stderr.write(`The demo failed: ${(thrown as Error).message}\n`);
 } finally {
   progress.done();
+  if (isInterrupted && !options.json) process.stderr.write("Ending the playground ...\n");
   await playground?.stop();
+  if (process.exitCode === 1 && home.hasLog()) process.stderr.write(`The playground's log is ${home.logPath}\n`);
+  else home.close();
 }
 process.exit();
 
