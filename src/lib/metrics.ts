@@ -1,3 +1,5 @@
+import { IdleMap } from "./idle-map.ts";
+
 /**
  * Counters, gauges and histograms as plain numbers, and their Prometheus text.
  * A series is resolved once (per connection, per route) and kept; counting is then an addition.
@@ -89,6 +91,14 @@ export class MetricsRegistry {
     this.#collectors.push(collect);
   }
 
+  /**
+   * Forgets series that did nothing since the last call and that nobody keeps (of a pod that went away, say): they give
+   * their places back. To be called now and then. Gauges stay while they are not 0.
+   */
+  forgetIdle(): void {
+    for (const family of this.#families.values()) family.forgetIdle();
+  }
+
   /** Prometheus text. Families without series are left out. */
   render(): string {
     for (const collect of this.#collectors) collect();
@@ -111,7 +121,7 @@ class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
   readonly #name: string;
   readonly #make: () => T;
   readonly #budget: { left: number };
-  readonly #series = new Map<string, T>(); // by rendered labels, without braces
+  readonly #series = new IdleMap<T>(); // by rendered labels, without braces
 
   constructor(name: string, help: string, kind: Kind, make: () => T, budget: { left: number }) {
     this.#header = `# HELP ${name} ${help.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}\n# TYPE ${name} ${kind}\n`;
@@ -122,7 +132,7 @@ class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
 
   series(labels: Labels = {}): T {
     const key = renderLabels(labels);
-    const known = this.#series.get(key);
+    const known = this.#settled(() => this.#series.get(key));
     if (known) return known;
     if (this.#budget.left <= 0 && labels !== OVERFLOW) return this.series(OVERFLOW);
     this.#budget.left--;
@@ -133,6 +143,18 @@ class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
 
   remove(labels: Labels = {}): void {
     if (this.#series.delete(renderLabels(labels))) this.#budget.left++;
+  }
+
+  forgetIdle(): void {
+    this.#settled(() => this.#series.endRound(activityOf));
+  }
+
+  /** Gives the places of series that turned out to be gone back to the budget. */
+  #settled<R>(run: () => R): R {
+    const before = this.#series.size;
+    const result = run();
+    this.#budget.left += before - this.#series.size;
+    return result;
   }
 
   render(parts: string[]): void {
@@ -155,6 +177,12 @@ class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
     }
     parts.push(`${this.#name}_sum${braced} ${renderNumber(histogram.sum)}\n${this.#name}_count${braced} ${total}\n`);
   }
+}
+
+/** A number that changes when a series does; undefined for a gauge that says something. */
+function activityOf(series: Counter | Gauge | Histogram): number | undefined {
+  if (series instanceof Histogram) return series.counts.reduce((sum, count) => sum + count, 0);
+  return series instanceof Gauge && series.value !== 0 ? undefined : series.value;
 }
 
 function renderLabels(labels: Labels): string {

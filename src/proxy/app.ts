@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "#lib/clock";
+import { type Clock, systemClock, type Timer } from "#lib/clock";
 import { createLog, type Log, type LogLevel } from "#lib/log";
 import { type Random, systemRandom } from "#lib/random";
 import type { SocketAddress } from "#net/address";
@@ -67,6 +67,7 @@ export class ProxyApp {
   readonly #discover: Discover;
   readonly #logFilter: { text: string; setLevel: (level: LogLevel | "off") => void };
   #adminListener: TcpListener | null = null;
+  #retention: Timer | null = null;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -124,6 +125,7 @@ export class ProxyApp {
     this.#listeners.push(...outboundListeners, inboundListener);
     this.identity.start();
     this.#idleGc.start();
+    this.#forgetIdleSeries();
     this.#policies.start();
     return {
       inbound: inboundListener.address,
@@ -150,6 +152,7 @@ export class ProxyApp {
     this.#adminLive.destroy();
     this.identity.stop();
     this.#idleGc.stop();
+    this.#retention?.cancel();
     this.#policies.stop();
     this.#discover.stop();
     for (const channel of this.#channels) channel.close();
@@ -297,6 +300,13 @@ export class ProxyApp {
     };
   }
 
+  #forgetIdleSeries(): void {
+    this.#retention = this.#clock.schedule(Math.max(MIN_RETENTION_MS, this.config.metricsRetainIdleMs), () => {
+      this.metrics.forgetIdle();
+      this.#forgetIdleSeries();
+    });
+  }
+
   #registerViewAge(): void {
     const age = this.metrics.registry
       .gauge(
@@ -338,5 +348,6 @@ class StartGate {
   }
 }
 
+const MIN_RETENTION_MS = 1_000;
 const DEFAULT_BACKLOG = 4096;
 const MAX_ADMIN_CONNECTIONS = 256;

@@ -1,3 +1,4 @@
+import { IdleMap } from "#lib/idle-map";
 import { type Counter, type Gauge, type Histogram, type Labels, MetricsRegistry } from "#lib/metrics";
 import type { TransportMeter } from "#net/tcp";
 import { HttpSeries } from "./http-series.ts";
@@ -14,7 +15,7 @@ export const LATENCY_MS = [
  */
 export class ProxyMetrics {
   readonly registry = new MetricsRegistry();
-  readonly #http = new Map<string, HttpSeries>(); // by labels; as many as the registry has series
+  readonly #http = new IdleMap<HttpSeries>(); // by labels; at most MAX_HTTP_SERIES
   readonly #requests = this.registry.counter("request_total", "Requests, counted when their head is passed on.");
   readonly #responses = this.registry.counter("response_total", "Responses, counted at their end.");
   readonly #latency = this.registry.histogram(
@@ -38,6 +39,12 @@ export class ProxyMetrics {
       this.#http.set(key, series);
     }
     return series;
+  }
+
+  /** Forgets what did nothing since the last call and belongs to nobody who is still there. */
+  forgetIdle(): void {
+    this.#http.endRound((series) => series.requests.value);
+    this.registry.forgetIdle();
   }
 
   /** Counts one connection: opened now, closed when the meter is told. */
