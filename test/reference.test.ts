@@ -75,3 +75,44 @@ test("env.md's numbers, durations, flags and lists are refused when they are som
   };
   expect(variables.filter((one) => parsed.test(one.type) && isTaken(one))).toEqual([]);
 });
+
+interface Family {
+  readonly kind: string;
+  /** Matches the name; a name made at run time has holes. */
+  readonly pattern: RegExp;
+}
+
+/** Every family that a program makes, by the calls that make it. */
+function familiesInCode(): Family[] {
+  const files = [...new Bun.Glob("src/{proxy,controlplane,viz,net}/**/*.ts").scanSync(root)];
+  const calls = /(?:\.(counter|gauge|histogram|count)|\b(gauge))\(\s*["`]([^"`]+)["`]\s*,/g;
+  return files
+    .filter((file) => !file.endsWith(".test.ts"))
+    .flatMap((file) => [...read(file).matchAll(calls)])
+    .map(([, method, local, name]) => ({
+      kind: method === "count" ? "counter" : (method ?? local),
+      pattern: new RegExp(`^${name.replace(/\$\{[^}]*\}/g, "[a-z_]+")}$`),
+    }));
+}
+
+const families = [...page("metrics").matchAll(/^\| `([a-z0-9_]+)` \| (counter|gauge|histogram) \|(.*?)\| /gm)].map(
+  ([, name, kind, labels]) => ({ name, kind, labels }),
+);
+
+test("metrics.md names every family, and no other, with its kind", () => {
+  const inCode = familiesInCode();
+  const invented = families.filter(
+    ({ name, kind }) => !inCode.some((family) => family.kind === kind && family.pattern.test(name)),
+  );
+  const missing = inCode.filter(({ pattern }) => !families.some(({ name }) => pattern.test(name)));
+  expect({ invented, missing: missing.map(({ pattern }) => pattern.source) }).toEqual({ invented: [], missing: [] });
+  expect(new Set(families.map(({ name }) => name)).size).toBe(families.length);
+});
+
+test("metrics.md's labels of families stand in the code", () => {
+  const code = [...new Bun.Glob("src/{proxy,controlplane,viz,net}/**/*.ts").scanSync(root)].map(read).join("\n");
+  const named = families.flatMap(({ labels }) => [...labels.matchAll(/`([a-z_]+)`/g)].map((match) => match[1]));
+  const values = ["src", "dst", "ready", "pending"];
+  const invented = [...new Set(named)].filter((name) => !new RegExp(`\\b${name}\\b`).test(code));
+  expect(invented.filter((name) => !values.includes(name))).toEqual([]);
+});
