@@ -166,9 +166,16 @@ export class ProxyApp {
       config: config.identity,
       keyPem,
       certify: (token) =>
-        certify(() => controlChannel(config.identity.control, deps), config.identity.localName, csr, token),
+        certify(
+          () => controlChannel(config.identity.control, deps),
+          config.identity.localName,
+          csr,
+          token,
+          this.#clock,
+        ),
       readToken: this.#options.readToken,
       clock: this.#clock,
+      random: this.#random,
       log: this.log,
       observer: new IdentitySeries(this.metrics.registry, this.#clock),
     });

@@ -1,5 +1,7 @@
+import { Backoff } from "#lib/backoff";
 import type { Clock, Timer } from "#lib/clock";
 import type { Log } from "#lib/log";
+import type { Random } from "#lib/random";
 import type { TlsFiles } from "#net/tls";
 import type { IdentityConfig } from "../env.ts";
 import { type Certificate, checkCertificate } from "./certificate.ts";
@@ -13,6 +15,7 @@ export interface IdentityDeps {
   readonly certify: Certify;
   readonly readToken: () => string;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly observer: IdentityObserver;
 }
@@ -37,9 +40,11 @@ export class Identity {
   #isStopped = false;
   readonly #ready: { promise: Promise<void>; resolve: () => void };
   #isReady = false;
+  readonly #backoff: Backoff;
 
   constructor(deps: IdentityDeps) {
     this.#deps = deps;
+    this.#backoff = new Backoff(RETRY, deps.random);
     this.#files = { keyPem: deps.keyPem, certPem: "", trustRootsPem: deps.config.trustRootsPem };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ready = { promise, resolve };
@@ -95,14 +100,15 @@ export class Identity {
     this.#deps.observer.refreshed(certificate.expiresAtMs);
     this.#deps.log.info("Certified", { id: this.name, expires: new Date(certificate.expiresAtMs).toISOString() });
     this.#isReady = true;
+    this.#backoff.reset();
     this.#ready.resolve();
   }
 
-  /** 70 % of what is left, within the configured bounds; before the first certificate, soon. */
+  /** 70 % of what is left, within the configured bounds; without a certificate in force, soon, and not all at once. */
   #renewAfterMs(): number {
     const { minRefreshMs, maxRefreshMs } = this.#deps.config;
-    if (!this.#isReady) return FIRST_RETRY_MS;
     const leftMs = this.#expiresAtMs - this.#deps.clock.wallMs();
+    if (!this.#isReady || leftMs <= 0) return this.#backoff.nextMs();
     return Math.min(Math.max(leftMs * 0.7, minRefreshMs), maxRefreshMs);
   }
 
@@ -116,4 +122,5 @@ export class Identity {
 }
 
 const REMIND_MS = 15_000;
-const FIRST_RETRY_MS = 500; // each try already backs off on connecting; a pod cannot serve before this succeeds
+/** Short, for a pod cannot serve before it succeeds; with chance, for all pods of a cluster ask when identity comes back. */
+const RETRY = { minMs: 500, maxMs: 2_000, jitter: 0.5 };
