@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { applyAnnotations, CONFIG_ANNOTATIONS, defaultValues, INHERITABLE_ANNOTATIONS } from "#manifests/inject";
 import { readConfig } from "#proxy";
 
 const root = dirname(import.meta.dir);
@@ -115,4 +116,37 @@ test("metrics.md's labels of families stand in the code", () => {
   const values = ["src", "dst", "ready", "pending"];
   const invented = [...new Set(named)].filter((name) => !new RegExp(`\\b${name}\\b`).test(code));
   expect(invented.filter((name) => !values.includes(name))).toEqual([]);
+});
+
+const configKeys = [...page("annotations").matchAll(/^\| `([a-z-]+)` \| (.*?) \| (yes|no) \| /gm)].map(
+  ([, key, value, inherited]) => ({ name: `config.linkerd.io/${key}`, value, isInherited: inherited === "yes" }),
+);
+
+test("annotations.md names every annotation that shapes a proxy, and which are inherited", () => {
+  expect(configKeys.map(({ name }) => name).sort()).toEqual([...CONFIG_ANNOTATIONS].sort());
+  const inherited = configKeys.filter(({ isInherited }) => isInherited).map(({ name }) => name);
+  const inCode = INHERITABLE_ANNOTATIONS.filter((name) => name.startsWith("config.linkerd.io/"));
+  expect(inherited.sort()).toEqual([...inCode].sort());
+});
+
+test("annotations.md's typed values are refused when they are something else", () => {
+  const parsed = /^(port|ports|networks|amount|duration|flag|whole number|JSON list|policy|above 0.*|`.*`.*)$/;
+  const free = ["image-pull-policy", "debug-image-pull-policy", "pod-inbound-ports"];
+  const isTaken = ({ name }: { name: string }): boolean =>
+    applyAnnotations({ values: defaultValues(), annotations: { [name]: "nonsense!" } }).warnings.length === 0;
+  const typed = configKeys.filter(({ name, value }) => parsed.test(value) && !free.some((key) => name.endsWith(key)));
+  expect(typed.filter(isTaken).map(({ name }) => name)).toEqual([]);
+});
+
+test("annotations.md's annotations of Services and routes stand in the policy controller", () => {
+  const code = ["failure-accrual", "route-settings"]
+    .map((file) => read(`src/controlplane/policy/core/${file}.ts`))
+    .join();
+  const rows = [...page("annotations").matchAll(/^\| `(balancer|retry|timeout)\.linkerd\.io\/([a-z-]+)` \|/gm)];
+  expect(rows).toHaveLength(12);
+  const invented = rows.filter(([, , name]) => {
+    const last = name.replace(/^failure-accrual-consecutive-/, "");
+    return !code.includes(`"${last}"`) && !code.includes(`/${last}"`) && !code.includes(`}${last}`);
+  });
+  expect(invented.map(([row]) => row)).toEqual([]);
 });

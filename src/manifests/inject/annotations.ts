@@ -76,6 +76,9 @@ export const NATIVE_SIDECAR_ANNOTATIONS = [
 /** `resource.opentelemetry.io/<k>: v` adds trace attribute k. */
 export const TRACE_ATTRIBUTE_PREFIX = "resource.opentelemetry.io/";
 
+/** Full names of everything under `config.linkerd.io/` that the injector knows. */
+export const CONFIG_ANNOTATIONS: readonly string[] = [...INHERITABLE_CONFIG, ...POD_ONLY_CONFIG].map(configAnnotation);
+
 /** Full names of what a pod inherits from its namespace. */
 export const INHERITABLE_ANNOTATIONS: readonly string[] = [
   ...INHERITABLE_CONFIG.map(configAnnotation),
