@@ -82,7 +82,11 @@ export class InboundHttp implements RequestHandler {
     removeClientIds(head.fields);
     if (head.authority === "") head.authority = formatAddress(target);
     if (isHttp2) dropOtherHost(head);
-    this.#decide(head, call);
+    try {
+      this.#decide(head, call);
+    } catch (thrown: unknown) {
+      call.fail(RelayError.from(thrown)); // our own mistake: its place in flight is given back
+    }
   }
 
   #decide(head: RequestHead, call: InboundCall): void {

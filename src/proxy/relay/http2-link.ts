@@ -54,6 +54,8 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
   #isReadPaused = false;
   #wasHeard = true;
   #heardAtMs = 0;
+  #hasWritten = true; // since the last tick
+  #writtenAtMs = 0;
   #cause: string | undefined;
 
   constructor(options: LinkOptions, owner: LinkOwner) {
@@ -78,6 +80,14 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
     if (this.#wasHeard) {
       this.#wasHeard = false;
       this.#heardAtMs = nowMs;
+    }
+    if (this.#hasWritten || !this.#isFull) {
+      this.#hasWritten = false;
+      this.#writtenAtMs = nowMs;
+    }
+    if (nowMs - this.#writtenAtMs >= STALL_MS) {
+      this.abort("the peer takes no bytes");
+      return;
     }
     const keepAlive = this.#keepAlive;
     if (keepAlive === undefined || this.#state !== OPEN) return;
@@ -141,6 +151,7 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
     if (output.size > 0) {
       const written = this.#transport.write(output.bytes, output.start, output.end);
       if (written < 0) return; // `closed` follows
+      if (written > 0) this.#hasWritten = true;
       output.consume(written);
       sender.flushed();
       this.#isFull = output.size > 0;
@@ -220,3 +231,8 @@ const CLOSED = 2;
  */
 const READ_PAUSE_BYTES = 1024 * 1024;
 const LINGER_MS = 1000;
+/**
+ * HTTP/2 has windows to hold a sender back, so a peer always reads; one that takes nothing of what is written for this
+ * long is stuck or means harm, and its PINGs are no sign of life.
+ */
+const STALL_MS = 60_000;

@@ -54,6 +54,7 @@ class Pair {
   readonly client: Http2ClientConnection;
   readonly server: Http2ServerConnection;
   readonly gone: string[] = [];
+  throws = false;
   exchange: { head: RequestHead; stream: ServerStream } | null = null;
 
   constructor(keepAlive?: { intervalMs: number; timeoutMs: number; whileIdle: boolean }) {
@@ -63,7 +64,12 @@ class Pair {
     const owner = { available() {}, gone: () => void this.gone.push("gone") };
     this.server = new Http2ServerConnection({
       transport: this.far,
-      handler: { request: (head, stream) => (this.exchange = { head: head.copy(), stream }) },
+      handler: {
+        request: (head, stream) => {
+          if (this.throws) throw new Error("our own mistake");
+          this.exchange = { head: head.copy(), stream };
+        },
+      },
       clock,
       turn,
       onClosed: (_connection, cause) => this.gone.push(`server closed ${cause}`),
@@ -286,4 +292,36 @@ test("keep-alive asks after silence and gives up when nothing comes", () => {
   pair.near.waiting.length = 0; // lost on the way
   tick(3000);
   expect(pair.gone).toContain("gone");
+});
+
+test("a peer that takes no bytes is cut off after a minute, one that takes a few is not", () => {
+  for (const takes of [0, 1]) {
+    const pair = new Pair();
+    open(pair);
+    const { stream } = pair.exchange!;
+    pair.far.limit = 100;
+    stream.respond(Object.assign(new ResponseHead(), { bodyLength: LENGTH_UNKNOWN }), []);
+    stream.body(new Uint8Array(50_000), 0, 50_000);
+    pair.turn.runNow();
+    for (let second = 0; second < 120; second++) {
+      pair.clock.advance(1000);
+      pair.far.limit += takes;
+      if (takes > 0) pair.far.handler.drain();
+      pair.near.handler.data(Buffer.from([0, 0, 8, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])); // it still sends PINGs
+      pair.server.tick(pair.clock.monotonicMs());
+    }
+    expect(pair.gone.includes("server closed the peer takes no bytes")).toBe(takes === 0);
+  }
+});
+
+test("a handler that throws ends its stream and no other", () => {
+  const pair = new Pair();
+  const { heard } = open(pair);
+  const first = pair.exchange!.stream;
+  pair.throws = true;
+  const second = open(pair);
+  expect(second.heard.lines).toEqual(["abort stream-reset server never 2"]); // INTERNAL_ERROR
+  first.respond(Object.assign(new ResponseHead(), { bodyLength: 0 }), []);
+  pair.settle();
+  expect(heard.lines).toContain("response 200");
 });

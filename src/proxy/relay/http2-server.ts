@@ -3,7 +3,7 @@ import { DEFAULT_HTTP2_SETTINGS, type Http2Settings, type Http2Stream, type Stre
 import type { Clock } from "#lib/clock";
 import { HTTP_2, type RequestHead, type ResponseHead } from "#message";
 import type { Transport } from "#net/transport";
-import type { RelayError } from "../errors.ts";
+import { RelayError } from "../errors.ts";
 import type { RequestHandler, RequestSink, ServerStream } from "./exchange.ts";
 import { clientReset, resetCodeOf } from "./http2-code.ts";
 import { Http2Link, type KeepAlive, type LinkOwner } from "./http2-link.ts";
@@ -62,7 +62,11 @@ export class Http2ServerConnection implements LinkOwner {
     const exchange = new Http2ServerStream(stream, this);
     stream.owner = exchange;
     stream.pause(); // until somebody receives
-    this.#handler.request(head, exchange);
+    try {
+      this.#handler.request(head, exchange);
+    } catch (thrown: unknown) {
+      exchange.abort(RelayError.from(thrown)); // our own mistake: the other streams go on
+    }
   }
 
   capacityChanged(): void {}

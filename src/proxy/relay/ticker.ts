@@ -27,9 +27,10 @@ export class Ticker {
   #schedule(): void {
     this.#timer ??= this.#clock.schedule(TICK_MS, () => {
       this.#timer = null;
+      if (this.#all.size === 0) return;
+      this.#schedule(); // first: a tick that throws, our own mistake, must not stop the time of all others
       const nowMs = this.#clock.monotonicMs();
       for (const one of this.#all) one.tick(nowMs);
-      if (this.#all.size > 0) this.#schedule();
     });
   }
 }

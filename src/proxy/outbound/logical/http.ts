@@ -67,7 +67,11 @@ export class OutboundHttp implements RequestHandler {
     this.#inFlight.count++;
     call.onDone = this.#release;
     if (head.authority === "") head.authority = formatAddress(this.#target.dst);
-    this.#route(head, call);
+    try {
+      this.#route(head, call);
+    } catch (thrown: unknown) {
+      call.fail(RelayError.from(thrown)); // our own mistake: its place in flight is given back
+    }
   }
 
   #route(head: RequestHead, call: HttpCall): void {
