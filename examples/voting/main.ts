@@ -7,8 +7,9 @@
  *                          '--TCP-----> prices   (opaque; the server speaks first)
  */
 import { serveHealth } from "./health.ts";
+import type { Stop } from "./shop.ts";
 
-const roles: Readonly<Record<string, () => Promise<{ start(): Promise<void> }>>> = {
+const roles: Readonly<Record<string, () => Promise<{ start(): Promise<Stop> }>>> = {
   web: () => import("./web.ts"),
   products: () => import("./products.ts"),
   voting: () => import("./votes.ts"),
@@ -22,6 +23,12 @@ if (!load) {
   process.stderr.write(`Unknown part "${role}" of the voting shop: wanted one of ${Object.keys(roles).join(", ")}\n`);
   process.exit(64);
 }
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
-await (await load()).start();
+/** Callers learn from the cluster that this pod is going away, and go on calling until they have. */
+const STILL_CALLED_MS = Number(process.env.STILL_CALLED_MS ?? 500);
+
+process.on("SIGINT", () => process.exit(0));
+const stop = await (await load()).start();
 serveHealth();
+process.once("SIGTERM", () => {
+  setTimeout(() => void stop().then(() => process.exit(0)), STILL_CALLED_MS);
+});

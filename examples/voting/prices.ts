@@ -1,11 +1,12 @@
 import { createServer, type Socket } from "node:net";
-import { PRICES_PORT, PRODUCTS } from "./shop.ts";
+import { PRICES_PORT, PRODUCTS, type Stop } from "./shop.ts";
 
 /** A line protocol in which the server speaks first, as SMTP and MySQL do: a greeting, then one price per line asked. */
-export async function start(): Promise<void> {
+export async function start(): Promise<Stop> {
   const server = createServer({ allowHalfOpen: true }, serve);
   await new Promise<void>((resolve) => server.listen(PRICES_PORT, "0.0.0.0", resolve));
   console.log(`prices on ${PRICES_PORT}`);
+  return () => new Promise((resolve) => server.close(() => resolve()));
 }
 
 function serve(socket: Socket): void {

@@ -1,11 +1,11 @@
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
-import { type ListReply, PRODUCTS, type Product, Products, serveGrpc } from "./shop.ts";
+import { type ListReply, PRODUCTS, type Product, Products, type Stop, serveGrpc } from "./shop.ts";
 
 /** SLOW_MS makes this replica slow: a balancer should notice and prefer the other one. */
 const slowMs = Number(process.env.SLOW_MS ?? 0);
 
-export async function start(): Promise<void> {
-  await serveGrpc(Products.service, { List: list, Watch: watch });
+export function start(): Promise<Stop> {
+  return serveGrpc(Products.service, { List: list, Watch: watch });
 }
 
 function list(_call: ServerUnaryCall<object, ListReply>, done: sendUnaryData<ListReply>): void {

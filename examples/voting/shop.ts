@@ -7,6 +7,9 @@ export const GRPC_PORT = Number(process.env.PORT ?? 8080);
 export const HTTP_PORT = Number(process.env.PORT ?? 8080);
 export const PRICES_PORT = Number(process.env.PORT ?? 6000);
 
+/** Takes nothing new; resolves when what was under way is done. */
+export type Stop = () => Promise<void>;
+
 export interface Product {
   name: string;
 }
@@ -50,7 +53,7 @@ export const BROKEN_PRODUCT = "doughnut";
 export async function serveGrpc(
   service: grpc.ServiceDefinition,
   methods: grpc.UntypedServiceImplementation,
-): Promise<void> {
+): Promise<Stop> {
   const server = new grpc.Server();
   server.addService(service, methods);
   await new Promise<void>((resolve, reject) => {
@@ -59,4 +62,5 @@ export async function serveGrpc(
     );
   });
   console.log(`gRPC on ${GRPC_PORT}`);
+  return () => new Promise((resolve) => server.tryShutdown(() => resolve()));
 }

@@ -1,5 +1,5 @@
 import { Agent, createServer, request } from "node:http";
-import { PRODUCTS } from "./shop.ts";
+import { PRODUCTS, type Stop } from "./shop.ts";
 
 /** A round visits every path once; the counts say what was sent and what came back, for comparison with the mesh's counters. */
 const PATHS: readonly string[] = [
@@ -26,8 +26,8 @@ let inFlight = 0;
 let next = 0;
 
 /** Sends at a steady rate. Control: GET /sent, POST /pause (answers when nothing is in flight), POST /resume, POST /reset. */
-export async function start(): Promise<void> {
-  setInterval(() => {
+export async function start(): Promise<Stop> {
+  const sending = setInterval(() => {
     if (!isPaused) send(PATHS[next++ % PATHS.length]);
   }, 1000 / perSecond);
   const control = createServer(async (incoming, outgoing) => {
@@ -41,6 +41,7 @@ export async function start(): Promise<void> {
   });
   await new Promise<void>((resolve) => control.listen(CONTROL_PORT, "0.0.0.0", resolve));
   console.log(`sending ${perSecond} requests per second to ${host}:${port}, control on ${CONTROL_PORT}`);
+  return async () => clearInterval(sending);
 }
 
 function send(path: string): void {

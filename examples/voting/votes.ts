@@ -1,10 +1,10 @@
 import { type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
-import { BROKEN_PRODUCT, PRODUCTS, serveGrpc, type VoteReply, Voting } from "./shop.ts";
+import { BROKEN_PRODUCT, PRODUCTS, type Stop, serveGrpc, type VoteReply, Voting } from "./shop.ts";
 
 const votes = new Map<string, number>(PRODUCTS.map((name) => [name, 0]));
 
-export async function start(): Promise<void> {
-  await serveGrpc(Voting.service, { Vote: vote, Results: results });
+export function start(): Promise<Stop> {
+  return serveGrpc(Voting.service, { Vote: vote, Results: results });
 }
 
 function vote(call: ServerUnaryCall<{ product: string }, VoteReply>, done: sendUnaryData<VoteReply>): void {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { credentials } from "@grpc/grpc-js";
-import { HTTP_PORT, Products, type ProductsClient, Voting, type VotingClient } from "./shop.ts";
+import { HTTP_PORT, Products, type ProductsClient, type Stop, Voting, type VotingClient } from "./shop.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
 
@@ -12,10 +12,11 @@ const products: ProductsClient = new Products(
 const voting: VotingClient = new Voting(process.env.VOTING_ADDR ?? "voting:8080", credentials.createInsecure());
 
 /** Each path makes exactly one call behind it, so that counters on the way can be compared. */
-export async function start(): Promise<void> {
+export async function start(): Promise<Stop> {
   const server = createServer(serve);
   await new Promise<void>((resolve) => server.listen(HTTP_PORT, "0.0.0.0", resolve));
   console.log(`web on ${HTTP_PORT}`);
+  return () => new Promise((resolve) => server.close(() => resolve()));
 }
 
 function serve(request: IncomingMessage, response: ServerResponse): void {
