@@ -4,7 +4,7 @@ import { seededRandom } from "#lib/random";
 import type { GrpcChannel, GrpcSink } from "./channel.ts";
 import { Watch, type WatchOptions } from "./watch.ts";
 
-function setup(options: Partial<WatchOptions<string>> = {}) {
+function setup(options: Partial<WatchOptions<string>> = {}, maxMs = 1000) {
   const calls: { sink: GrpcSink; isCancelled: boolean }[] = [];
   const heard: string[] = [];
   const clock = new FakeClock();
@@ -21,7 +21,7 @@ function setup(options: Partial<WatchOptions<string>> = {}) {
       channel,
       clock,
       random: seededRandom(1),
-      backoff: { minMs: 100, maxMs: 1000, jitter: 0 },
+      backoff: { minMs: 100, maxMs, jitter: 0 },
       limits: { initialMs: 3000, idleMs: 300_000, lifetimeMs: 3_600_000 },
     },
     {
@@ -55,6 +55,15 @@ test("a stream that ends is opened again after a growing delay", () => {
   clock.advance(100);
   calls[3].sink.message(text("c"));
   expect(heard).toEqual(["a first", "b", "c first"]);
+});
+
+test("after a long absence the control plane is asked every five seconds, though endpoints may be left for longer", () => {
+  const { calls, clock } = setup({}, 60_000);
+  for (let i = 0; i < 12; i++) {
+    calls[i].sink.closed({ code: 14, message: "" });
+    clock.advance(Math.min(100 * 2 ** i, 5_000));
+    expect(calls).toHaveLength(i + 2);
+  }
 });
 
 test("a silent stream is given up at the initial limit and later at the idle limit", () => {

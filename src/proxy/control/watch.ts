@@ -60,7 +60,8 @@ export class Watch<T> {
   constructor(deps: WatchDeps, options: WatchOptions<T>) {
     this.#deps = deps;
     this.#options = options;
-    this.#backoff = new Backoff(deps.backoff, deps.random);
+    const maxMs = Math.min(deps.backoff.maxMs, MAX_BACKOFF_MS);
+    this.#backoff = new Backoff({ ...deps.backoff, maxMs }, deps.random);
   }
 
   /** True while a stream is open that has delivered something. */
@@ -174,3 +175,9 @@ const ANSWERS: ReadonlySet<number> = new Set([
   GRPC_FAILED_PRECONDITION,
   GRPC_UNIMPLEMENTED,
 ]);
+
+/**
+ * However long the control plane was away, its view of the cluster is asked for again this soon: pods that went
+ * meanwhile are called until then. Delays to endpoints may grow further (`connectBackoff`).
+ */
+const MAX_BACKOFF_MS = 5_000;
