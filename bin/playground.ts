@@ -195,6 +195,7 @@ function whenParentCloses(stop: () => void): void {
 }
 
 async function inner(options: Options): Promise<number> {
+  process.umask(0o022); // the user's own may hide the containers' files from the user ids that run in them
   const { promise, resolve } = Promise.withResolvers<void>();
   process.stdin.on("data", () => {});
   process.stdin.on("end", () => resolve());
