@@ -56,7 +56,7 @@ function bun(what: string, args: readonly string[]): void {
 function isFresh(): boolean {
   try {
     const builtAtMs = Math.min(statSync(executable).mtimeMs, statSync(join(sample, contract)).mtimeMs);
-    const sources = new Bun.Glob("{bin,src,examples/voting}/**/*.{ts,proto}").scanSync(root);
+    const sources = new Bun.Glob("{bin,src,examples}/**/*.{ts,proto}").scanSync(root);
     const all = [...sources, "package.json", "bun.lock", "tools/build.ts"];
     return all.every((file) => statSync(join(root, file)).mtimeMs <= builtAtMs);
   } catch {
