@@ -3,10 +3,11 @@ export class Progress {
   readonly #isTerminal = process.stderr.isTTY === true && process.env.TERM !== "dumb";
   readonly #startedAtMs = performance.now();
   #last = "";
+  #isDone = false;
 
   /** What is being done now. */
   step(text: string): void {
-    if (text === this.#last) return;
+    if (this.#isDone || text === this.#last) return;
     this.#last = text;
     const line = `${this.#seconds()} ${text}`;
     process.stderr.write(this.#isTerminal ? `\r\x1b[K${line}` : `${line}\n`);
@@ -14,13 +15,15 @@ export class Progress {
 
   /** More of the same step; shown only where it can be wiped out again. */
   detail(text: string): void {
-    if (this.#isTerminal)
+    if (this.#isTerminal && !this.#isDone)
       process.stderr.write(
         `\r\x1b[K${this.#seconds()} ${this.#last}: ${text}`.slice(0, (process.stderr.columns || 80) + 4),
       );
   }
 
+  /** Wipes the line out. What is said afterwards is not shown: what was going on may still end while the demo does. */
   done(): void {
+    this.#isDone = true;
     if (this.#isTerminal) process.stderr.write("\r\x1b[K");
   }
 
