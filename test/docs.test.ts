@@ -89,3 +89,31 @@ test("the table of ports is that of the code", async () => {
       .sort(),
   );
 });
+
+test("every dependency is used", () => {
+  const { dependencies } = JSON.parse(read("package.json"));
+  const code = [...new Bun.Glob("{src,bin}/**/*.ts").scanSync(root)].map(read).join("\n");
+  const unused = Object.keys(dependencies).filter((name) => !new RegExp(`["']${name}["'/]`).test(code));
+  expect(unused).toEqual([]);
+});
+
+test("every command of linkerd that the pages on operating name is there", () => {
+  const known = [...read("docs/reference/cli.md").matchAll(/^## (linkerd .+)$/gm)].map((match) => match[1]);
+  const named = readdirSync(join(root, "docs/operating")).flatMap((file) =>
+    [...read(`docs/operating/${file}`).matchAll(/`(linkerd (?:diagnostics )?[a-z-]+)/g)].map((match) => match[1]),
+  );
+  const hasNoSection = ["linkerd diagnostics controller-metrics"]; // it takes no flags of its own
+  expect([...new Set(named)].filter((one) => !known.includes(one) && !hasNoSection.includes(one))).toEqual([]);
+});
+
+test("links between documents lead to files", () => {
+  const documents = [
+    ...new Bun.Glob("{README.md,CHANGELOG.md,docs/**/*.md,bench/*.md,examples/**/*.md}").scanSync(root),
+  ];
+  const broken = documents.flatMap((document) =>
+    [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+      .filter(([, target]) => !existsSync(join(root, dirname(document), target)))
+      .map(([, target]) => `${document}: ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
