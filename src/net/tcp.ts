@@ -205,9 +205,11 @@ export function listenTcp(options: ListenOptions): TcpListener {
     socket: {
       ...SOCKET_HANDLER,
       open(socket) {
-        if (count >= maxConnections) return void socket.terminate();
+        const { remoteAddress } = socket as { remoteAddress: string | undefined };
+        // A peer that reset while it waited to be accepted has no address any more: nobody to serve, or to authorize.
+        if (count >= maxConnections || remoteAddress === undefined) return void socket.terminate();
         count++;
-        const remote = { ip: canonicalIp(socket.remoteAddress) ?? "", port: socket.remotePort };
+        const remote = { ip: canonicalIp(remoteAddress) ?? "", port: socket.remotePort };
         const transport = new TcpTransport(socket, remote, closed);
         socket.data = transport;
         if (options.keepAliveMs) setKeepAlive(transport.fd, options.keepAliveMs);
