@@ -40,8 +40,7 @@ export class OutputBuffer {
     if (count < SHORT_COPY) {
       const bytes = this.bytes;
       for (let at = this.end, i = from; i < to; i++) bytes[at++] = source[i];
-    } else if (from === 0 && to === source.length) this.bytes.set(source, this.end);
-    else this.bytes.set(source.subarray(from, to), this.end);
+    } else copyBytes(source, from, to, this.bytes, this.end);
     this.end += count;
   }
 
@@ -92,16 +91,25 @@ export class OutputBuffer {
   }
 
   #moveTo(wider: Uint8Array, size: number): void {
-    if (size > 0) wider.set(this.bytes.subarray(this.start, this.end));
+    if (size > 0) copyBytes(this.bytes, this.start, this.end, wider, 0);
     this.bytes = wider;
   }
 }
 
+/**
+ * Copies source[from, to) to `target` at `at`. Not `target.set(source.subarray(from, to), at)`: the first view of a chunk
+ * that the socket brought makes the runtime give it a storage object of its own (0.5 to 0.8 µs against 0.1 µs, and garbage).
+ */
+export function copyBytes(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
+  copyNative.call(source, target, at, from, to);
+}
+
+const copyNative = Buffer.prototype.copy as (target: Uint8Array, at: number, from: number, to: number) => number;
 const EMPTY = new Uint8Array(0);
 const FIRST_BYTES = 1024;
 /** A larger buffer is given back when it runs empty. */
 const KEEP_BYTES = 64 * 1024;
-/** Below this a byte loop beats `subarray` + `set` (20 ns for the view alone). */
+/** Below this a byte loop beats a native call. */
 const SHORT_COPY = 48;
 /** Twice the largest read (512 KiB) with room for framing: one chunk always fits behind a buffer at its high-water mark. */
 const DEFAULT_MAX_BYTES = 2 * 1024 * 1024;

@@ -1,3 +1,4 @@
+import { copyBytes } from "#output";
 import { DynamicTable } from "./dynamic-table.ts";
 import { type Entry, intern, internName, isValueOf, type Name, ROLE_PLAIN, ROLE_UNKNOWN_PSEUDO } from "./entry.ts";
 import type { HeaderBlock } from "./header-block.ts";
@@ -103,7 +104,7 @@ export class HpackDecoder {
       if (named === undefined) return false;
       name = named.name;
       if (name.bytes.length > block.room) return this.#skipText(bytes, to, block, false);
-      block.scratch.set(name.bytes, nameStart);
+      copyBytes(name.bytes, 0, name.bytes.length, block.scratch, nameStart);
       nameEnd += name.bytes.length;
     } else {
       if (index < 0) return false;
@@ -143,7 +144,7 @@ export class HpackDecoder {
     }
     if (length > room) return OVERSIZE;
     if (length < SHORT_COPY) for (let i = 0; i < length; i++) scratch[at + i] = bytes[from + i];
-    else scratch.set(bytes.subarray(from, from + length), at);
+    else copyBytes(bytes, from, from + length, scratch, at);
     return at + length;
   }
 

@@ -1,5 +1,6 @@
 import { type Fields, type HeaderLine, knownId, HeaderLine as Line, REMOVED, STRIDE } from "#fields";
 import { HTTP_2, type RequestHead, type ResponseHead } from "#message";
+import { copyBytes } from "#output";
 import { DEFAULT_TABLE_BYTES } from "./decoder.ts";
 import { DynamicTable } from "./dynamic-table.ts";
 import { Entry, internForever, type Name, NEVER_INDEXED } from "./entry.ts";
@@ -113,7 +114,7 @@ export class HpackEncoder {
     const nameLength = entry.name.bytes.length;
     if (nameIndex === 0) {
       at = integer(nameLength, 0, 0x7f, out, at);
-      out.set(entry.name.bytes, at);
+      copyBytes(entry.name.bytes, 0, nameLength, out, at);
       at += nameLength;
     }
     const { bytes } = entry;
@@ -224,7 +225,7 @@ function text(bytes: Uint8Array, from: number, to: number, out: Uint8Array, at: 
   at = integer(length, 0, 0x7f, out, at);
   if (length < SHORT_COPY) for (let i = from; i < to; i++) out[at++] = bytes[i];
   else {
-    out.set(bytes.subarray(from, to), at);
+    copyBytes(bytes, from, to, out, at);
     at += length;
   }
   return at;
@@ -246,7 +247,7 @@ function lowerCase(out: Uint8Array, start: number, end: number, nameLength: numb
 function appendLines(lines: readonly HeaderLine[], out: Uint8Array, at: number): number {
   for (let index = 0; index < lines.length; index++) {
     const { hpack } = lines[index];
-    out.set(hpack, at);
+    copyBytes(hpack, 0, hpack.length, out, at);
     at += hpack.length;
   }
   return at;

@@ -1,4 +1,5 @@
 import { Fields, REMOVED } from "#fields";
+import { copyBytes } from "#output";
 import {
   type Entry,
   isValueOf,
@@ -89,7 +90,7 @@ export class HeaderBlock {
     const name = entry.name;
     if (name.role !== ROLE_PLAIN && this.#takePseudo(name.role, entry.value)) return;
     const start = this.end;
-    this.scratch.set(entry.bytes, start);
+    copyBytes(entry.bytes, 0, entry.bytes.length, this.scratch, start);
     const valueStart = start + name.bytes.length;
     this.end = start + entry.bytes.length;
     this.#push(name.id, name.role, start, valueStart, this.end, entry);

@@ -1,3 +1,4 @@
+import { copyBytes } from "#output";
 /**
  * Feeds a scanner with chunks. A section (a head, trailers) that lies within one chunk is read where it is; one that
  * is cut is gathered into a buffer of its own, each byte copied and scanned once.
@@ -61,10 +62,10 @@ export class SectionReader {
     const count = this.#gatheredCount + to - from;
     if (count > this.#gathered.length) {
       const wider = new Uint8Array(Math.max(count, this.#gathered.length * 2, FIRST_BYTES));
-      wider.set(this.#gathered.subarray(0, this.#gatheredCount));
+      copyBytes(this.#gathered, 0, this.#gatheredCount, wider, 0);
       this.#gathered = wider;
     }
-    this.#gathered.set(chunk.subarray(from, to), this.#gatheredCount);
+    copyBytes(chunk, from, to, this.#gathered, this.#gatheredCount);
     this.#gatheredCount = count;
   }
 }

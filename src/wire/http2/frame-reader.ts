@@ -1,3 +1,4 @@
+import { copyBytes } from "#output";
 import { DATA, DEFAULT_FRAME_BYTES, FRAME_HEADER_BYTES, PADDED, readUint31 } from "./frame.ts";
 
 /**
@@ -146,10 +147,10 @@ export class FrameReader {
     const wanted = this.#keptCount + this.#missing;
     if (wanted > this.#kept.length) {
       const wider = new Uint8Array(wanted);
-      wider.set(this.#kept.subarray(0, this.#keptCount));
+      copyBytes(this.#kept, 0, this.#keptCount, wider, 0);
       this.#kept = wider;
     }
-    this.#kept.set(bytes.subarray(at, end), this.#keptCount);
+    copyBytes(bytes, at, end, this.#kept, this.#keptCount);
     this.#keptCount += end - at;
     this.#missing -= end - at;
     return end;
