@@ -1,4 +1,4 @@
-import { type KubeObject, type ObjectMeta, sameJson } from "../store/object.ts";
+import { cloneObject, type KubeObject, type ObjectMeta, sameJson } from "../store/object.ts";
 import type { ResourceType } from "../store/resources.ts";
 import type { DeleteOptions } from "./write-context.ts";
 
@@ -73,4 +73,28 @@ function comparable(object: KubeObject): unknown {
 /** Removes nulls from metadata, in place. */
 export function dropMetaNulls(meta: ObjectMeta): void {
   for (const field of Object.keys(meta) as (keyof ObjectMeta)[]) if (meta[field] === null) delete meta[field];
+}
+
+/** Of an update, the part its subresource may change; the rest is the old object's. */
+export function changedPart(type: ResourceType, old: KubeObject, object: KubeObject, subresource: string): KubeObject {
+  switch (subresource) {
+    case "status": {
+      const metadata = type.isCustom ? { ...old.metadata } : { ...old.metadata, ...labelsOf(object) };
+      if (object.metadata.managedFields) metadata.managedFields = object.metadata.managedFields;
+      const result: KubeObject = { ...old, apiVersion: object.apiVersion!, metadata };
+      if (object["status"] === undefined) delete result["status"];
+      else result["status"] = object["status"];
+      return cloneObject(result);
+    }
+    case "finalize":
+      return { ...cloneObject(old), spec: object["spec"] };
+    case "ephemeralcontainers": {
+      const result = cloneObject(old);
+      const spec = result["spec"] as Record<string, unknown>;
+      spec["ephemeralContainers"] = (object["spec"] as Record<string, unknown>)["ephemeralContainers"];
+      return result;
+    }
+    default:
+      return object;
+  }
 }

@@ -1,18 +1,14 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "#lib/clock";
 import { nameSuffix } from "#lib/random";
-import { celFindings } from "../schema/cel.ts";
-import { crdFindings } from "../schema/crd.ts";
-import { setBuiltinDefaults } from "../schema/defaults.ts";
-import { builtinFindings, metadataFindings } from "../schema/rules.ts";
-import { validateSchema } from "../schema/validate.ts";
-import { decodeMismatch, dropNulls, pruneUnknown, setDefaults } from "../schema/walk.ts";
-import { cloneObject, isObject, type KubeObject, type ObjectMeta, sameJson } from "../store/object.ts";
+import { isObject, type KubeObject, type ObjectMeta, sameJson } from "../store/object.ts";
 import { apiVersionOf, type ResourceType, storageKey } from "../store/resources.ts";
 import { type StatusCause, StatusError } from "../store/status.ts";
 import type { Store } from "../store/store.ts";
 import type { Admission, AdmissionRequest, Operation } from "./admission/admission.ts";
-import { dropMetaNulls, finalizersFor, gracePeriod, isDone, isSameObject, keptMeta, labelsOf } from "./object-rules.ts";
+import { asTerminating, checkPreconditions, uidConflict } from "./object-deletion.ts";
+import { changedPart, finalizersFor, gracePeriod, isDone, isSameObject, keptMeta } from "./object-rules.ts";
+import { checkObject, decodeObject, setObjectDefaults } from "./object-shape.ts";
 import { trackUpdate } from "./patch/apply.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { checkNamespace, countsGeneration, desiredPart, prepareCreate, prepareUpdate } from "./strategy.ts";
@@ -64,7 +60,7 @@ export class Objects {
     input: unknown,
     context: WriteContext,
   ): Promise<KubeObject> {
-    let object = this.#decode(type, namespace, input, context);
+    let object = decodeObject(this.types, type, namespace, input, context);
     const isGenerated = !object.metadata.name && object.metadata.generateName !== undefined;
     if (!object.metadata.name && !isGenerated)
       throw this.#invalid(type, "", [
@@ -79,10 +75,10 @@ export class Objects {
     if (this.store.get(storageKey(type), object.metadata.namespace, object.metadata.name))
       throw StatusError.alreadyExists(storageKey(type), object.metadata.name);
     object.metadata = this.#newMeta(type, object.metadata);
-    this.#default(type, object);
+    setObjectDefaults(this.types, type, object);
     prepareCreate(type, object, this.#around());
     object = await this.#admit("CREATE", type, "", object, undefined, context);
-    this.#validate(type, object, undefined);
+    checkObject(this.types, type, object, undefined);
     if (!context.isApply) object = this.#track(type, undefined, object, context, "");
     await this.#admission?.validate(this.#request("CREATE", type, "", object, undefined, context));
     if (context.isDryRun) return object;
@@ -135,22 +131,22 @@ export class Objects {
     subresource: string,
     context: WriteContext,
   ): Promise<KubeObject> {
-    let object = this.#decode(type, old.metadata.namespace, input, context);
+    let object = decodeObject(this.types, type, old.metadata.namespace, input, context);
     if (object.metadata.name !== old.metadata.name)
       throw StatusError.badRequest(
         `the name of the object (${object.metadata.name}) does not match the name on the URL (${old.metadata.name})`,
       );
     if (object.metadata.uid && object.metadata.uid !== old.metadata.uid)
-      throw this.#uidConflict(type, old, object.metadata.uid);
+      throw uidConflict(type, old, object.metadata.uid);
     object.apiVersion = apiVersionOf(type);
     object.metadata = keptMeta(old.metadata, object.metadata);
-    object = this.#only(type, old, object, subresource);
-    this.#default(type, object);
+    object = changedPart(type, old, object, subresource);
+    setObjectDefaults(this.types, type, object);
     if (subresource === "") prepareUpdate(type, object, old, this.#around());
     object = await this.#admit("UPDATE", type, subresource, object, old, context);
     object.metadata = { ...object.metadata, generation: this.#generation(type, old, object) };
     if (object.metadata.generation === undefined) delete object.metadata.generation;
-    if (subresource !== "status" || type.isCustom) this.#validate(type, object, old);
+    if (subresource !== "status" || type.isCustom) checkObject(this.types, type, object, old);
     if (!context.isApply) object = this.#track(type, old, object, context, subresource);
     await this.#admission?.validate(this.#request("UPDATE", type, subresource, object, old, context));
     if (isSameObject(old, object)) return old;
@@ -185,7 +181,7 @@ export class Objects {
     const seen = this.read(type, namespace, name);
     await this.#admission?.validate(this.#request("DELETE", type, "", undefined, seen, context));
     const old = this.read(type, namespace, name);
-    this.#checkPreconditions(type, old, options);
+    checkPreconditions(type, old, options);
     const graceSeconds = gracePeriod(type, old, options);
     const finalizers = finalizersFor(old, options.propagationPolicy);
     const waits = finalizers.length > 0 || graceSeconds > 0 || (type.kind === "Namespace" && type.group === "");
@@ -194,128 +190,8 @@ export class Objects {
       this.store.remove(key, old.metadata.namespace, name);
       return undefined;
     }
-    const terminating = this.#terminating(type, old, finalizers, graceSeconds);
-    return isSameObject(old, terminating) ? old : this.store.update(key, terminating);
-  }
-
-  #terminating(type: ResourceType, old: KubeObject, finalizers: string[], graceSeconds: number): KubeObject {
-    const metadata: ObjectMeta = { ...old.metadata };
-    if (finalizers.length > 0) metadata.finalizers = finalizers;
-    const isFirst = !metadata.deletionTimestamp;
-    const isShorter = graceSeconds < (metadata.deletionGracePeriodSeconds ?? 0);
-    if (isFirst || isShorter) {
-      const atMs = this.#clock.wallMs() + graceSeconds * 1_000;
-      metadata.deletionTimestamp = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
-      metadata.deletionGracePeriodSeconds = graceSeconds;
-    }
-    if (isFirst && metadata.generation !== undefined && type.kind !== "Pod") metadata.generation++;
-    const object: KubeObject = { ...old, metadata };
-    if (type.kind === "Namespace" && type.group === "")
-      object["status"] = { ...(old["status"] as object), phase: "Terminating" };
-    return object;
-  }
-
-  #checkPreconditions(type: ResourceType, old: KubeObject, options: DeleteOptions): void {
-    const { uid, resourceVersion } = options.preconditions ?? {};
-    if (uid && uid !== old.metadata.uid) throw this.#uidConflict(type, old, uid);
-    if (resourceVersion && resourceVersion !== old.metadata.resourceVersion)
-      throw StatusError.conflict(storageKey(type), old.metadata.name);
-  }
-
-  #uidConflict(type: ResourceType, old: KubeObject, uid: string): StatusError {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
-    return new StatusError(
-      "Conflict",
-      `Operation cannot be fulfilled on ${storageKey(type)} "${old.metadata.name}": ${why}`,
-      { name: old.metadata.name, group: type.group, kind: type.resource },
-    );
-  }
-
-  /** Reads a body as an object of the type: identity, unknown fields, JSON types. A copy. */
-  #decode(type: ResourceType, namespace: string | undefined, input: unknown, context: WriteContext): KubeObject {
-    if (!isObject(input)) throw StatusError.badRequest(`Cannot read ${type.kind}: wanted a JSON object`);
-    const object = cloneObject(input) as unknown as KubeObject;
-    if (!isObject(object.metadata)) object.metadata = {} as ObjectMeta;
-    this.#checkIdentity(type, namespace, object);
-    const schema = this.types.schemaOf(type);
-    dropNulls(object, schema);
-    dropMetaNulls(object.metadata);
-    const unknown = pruneUnknown(object, schema, true);
-    if (unknown.length > 0) reportUnknown(type, unknown, context);
-    if (!type.isCustom) {
-      const mismatch = decodeMismatch(object, schema, "");
-      if (mismatch)
-        throw StatusError.badRequest(
-          `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: ${mismatch}`,
-        );
-    }
-    return object;
-  }
-
-  #checkIdentity(type: ResourceType, namespace: string | undefined, object: KubeObject): void {
-    const wanted = apiVersionOf(type);
-    if (object.kind !== undefined && object.kind !== type.kind)
-      throw StatusError.badRequest(
-        `${object.kind} in version "${object.apiVersion}" cannot be handled as a ${type.kind}`,
-      );
-    if (object.apiVersion !== undefined && object.apiVersion !== wanted)
-      throw StatusError.badRequest(
-        `the API version in the data (${object.apiVersion}) does not match the expected API version (${wanted})`,
-      );
-    object.apiVersion = wanted;
-    object.kind = type.kind;
-    if (!type.isNamespaced) {
-      delete object.metadata.namespace;
-      return;
-    }
-    object.metadata.namespace ||= namespace ?? "default";
-    if (namespace !== undefined && object.metadata.namespace !== namespace)
-      throw StatusError.badRequest(
-        `the namespace of the provided object does not match the namespace sent on the request`,
-      );
-  }
-
-  /** Of an update, the part its subresource may change; the rest is the old object's. */
-  #only(type: ResourceType, old: KubeObject, object: KubeObject, subresource: string): KubeObject {
-    switch (subresource) {
-      case "status": {
-        const metadata = type.isCustom ? { ...old.metadata } : { ...old.metadata, ...labelsOf(object) };
-        if (object.metadata.managedFields) metadata.managedFields = object.metadata.managedFields;
-        const result: KubeObject = { ...old, apiVersion: object.apiVersion!, metadata };
-        if (object["status"] === undefined) delete result["status"];
-        else result["status"] = object["status"];
-        return cloneObject(result);
-      }
-      case "finalize":
-        return { ...cloneObject(old), spec: object["spec"] };
-      case "ephemeralcontainers": {
-        const result = cloneObject(old);
-        const spec = result["spec"] as Record<string, unknown>;
-        spec["ephemeralContainers"] = (object["spec"] as Record<string, unknown>)["ephemeralContainers"];
-        return result;
-      }
-      default:
-        return object;
-    }
-  }
-
-  #default(type: ResourceType, object: KubeObject): void {
-    if (type.isCustom) setDefaults(object, this.types.schemaOf(type));
-    else setBuiltinDefaults(type.kind, object);
-  }
-
-  #validate(type: ResourceType, object: KubeObject, old: KubeObject | undefined): void {
-    const found: StatusCause[] = metadataFindings(type.kind, object.metadata);
-    if (type.isCustom) {
-      const schema = this.types.schemaOf(type);
-      const wrong = validateSchema(object, schema);
-      found.push(...wrong);
-      if (wrong.length === 0) found.push(...celFindings(object, old, schema));
-    } else {
-      found.push(...builtinFindings(type.kind, object, old));
-      if (type.kind === "CustomResourceDefinition") found.push(...crdFindings(object));
-    }
-    if (found.length > 0) throw this.#invalid(type, object.metadata.name, found);
+    const ending = asTerminating(type, old, finalizers, graceSeconds, this.#clock.wallMs());
+    return isSameObject(old, ending) ? old : this.store.update(key, ending);
   }
 
   async #admit(
@@ -328,8 +204,11 @@ export class Objects {
   ): Promise<KubeObject> {
     if (!this.#admission) return object;
     const settle = (patched: KubeObject): KubeObject => {
-      const settled = this.#decode(type, object.metadata.namespace, patched, { ...context, fieldValidation: "Ignore" });
-      this.#default(type, settled);
+      const settled = decodeObject(this.types, type, object.metadata.namespace, patched, {
+        ...context,
+        fieldValidation: "Ignore",
+      });
+      setObjectDefaults(this.types, type, settled);
       return settled;
     };
     return this.#admission.mutate(this.#request(operation, type, subresource, object, old, context), settle);
@@ -408,15 +287,4 @@ export class Objects {
   #around() {
     return { store: this.store, addresses: this.addresses, now: this.now() };
   }
-}
-
-function reportUnknown(type: ResourceType, unknown: string[], context: WriteContext): void {
-  const texts = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
-  if (context.fieldValidation === "Strict")
-    throw StatusError.badRequest(
-      type.isCustom
-        ? `strict decoding error: ${texts.join(", ")}`
-        : `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: strict decoding error: ${texts.join(", ")}`,
-    );
-  if (context.fieldValidation === "Warn") for (const text of texts) context.warn(text);
 }
