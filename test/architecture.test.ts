@@ -183,6 +183,21 @@ test("every door leads to a file", async () => {
   expect(missing).toEqual([]);
 });
 
+test("every door's index opens with what the room does and the order in which to read it", () => {
+  const indexes = Object.values(doors).filter((path) => path.endsWith("/index.ts"));
+  const wrong: string[] = [];
+  for (const index of indexes) {
+    const head = /^\/\*\*(.*?)\*\//s.exec(readFileSync(join(root, index), "utf8"))?.[1] ?? "";
+    const parts = [...new Bun.Glob("**/*.ts").scanSync(join(root, dirname(index)))].filter((file) => !isTest(file));
+    if (head === "") wrong.push(`${index} opens without a comment`);
+    else if (parts.length > 2 && !/Read:|Reading order/.test(head)) wrong.push(`${index} names no reading order`);
+    for (const [name] of head.matchAll(/[a-z0-9][a-z0-9/-]*\.ts\b/g)) {
+      if (!parts.some((part) => part === name || part.endsWith(`/${name}`))) wrong.push(`${index} names ${name}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
 test("the data plane stands on no package but the protobuf wire format", () => {
   const wrong = imports.filter(
     ({ file, spec }) =>
