@@ -78,6 +78,19 @@ export class Fields {
     return latin1(this.bytes, this.at[offset + 3], this.at[offset + 4]);
   }
 
+  /** Whether the value begins with this lower-case text, ASCII case-insensitively; `isWhole`: and is no longer. */
+  valueIs(index: number, lowerText: string, isWhole: boolean): boolean {
+    const start = this.at[index * STRIDE + 3];
+    const length = this.at[index * STRIDE + 4] - start;
+    if (isWhole ? length !== lowerText.length : length < lowerText.length) return false;
+    for (let i = 0; i < lowerText.length; i++) {
+      let byte = this.bytes[start + i];
+      if (byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
+      if (byte !== lowerText.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
   /** The first value of a field by lower-case name, or undefined. Not for the hot path. */
   get(lowerName: string): string | undefined {
     for (let index = 0; index < this.count; index++) {

@@ -71,9 +71,14 @@ export class Application {
     });
   }
 
-  /** The connections of one protocol version to the application at this address. */
-  pool(address: SocketAddress, isHttp2: boolean): HttpPool {
-    const key = `${isHttp2 ? 2 : 1} ${formatAddress(address)}`;
+  /** Finds the pools of one address without making their names again for each request. */
+  pools(address: SocketAddress): (isHttp2: boolean) => HttpPool {
+    const name = formatAddress(address);
+    const [http1, http2] = [`1 ${name}`, `2 ${name}`];
+    return (isHttp2) => this.#pool(isHttp2 ? http2 : http1, address, isHttp2);
+  }
+
+  #pool(key: string, address: SocketAddress, isHttp2: boolean): HttpPool {
     const known = this.#pools.get(key);
     if (known) return known;
     this.#makeRoom();

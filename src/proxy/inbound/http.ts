@@ -10,7 +10,7 @@ import { errorLabel } from "../metrics/error-label.ts";
 import { type HttpSeries, isGrpcFailure } from "../metrics/http-series.ts";
 import { metaLabels, type TlsState, targetLabels, tlsLabels } from "../metrics/labels.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
-import type { PoolWaiter } from "../pool/http-pool.ts";
+import type { HttpPool, PoolWaiter } from "../pool/http-pool.ts";
 import { removeClientIds } from "../relay/client-id.ts";
 import type { ClientConnection, RequestHandler, ServerStream } from "../relay/exchange.ts";
 import { type CallTarget, HttpCall } from "../relay/http-call.ts";
@@ -42,12 +42,14 @@ export class InboundHttp implements RequestHandler {
   readonly #deps: InboundHttpDeps;
   readonly #connection: InboundConnection;
   readonly #clientIdLine: HeaderLine | undefined;
+  readonly #pools: (isHttp2: boolean) => HttpPool;
   #decidedFor: ServerPolicy | undefined;
   readonly #decisions = new Map<InboundRule, Decision>(); // of the current policy
 
   constructor(connection: InboundConnection, deps: InboundHttpDeps) {
     this.#deps = deps;
     this.#connection = connection;
+    this.#pools = deps.application.pools(connection.target);
     const { id } = connection.client;
     this.#clientIdLine = id === undefined ? undefined : new HeaderLine("l5d-client-id", id);
   }
@@ -153,7 +155,7 @@ export class InboundHttp implements RequestHandler {
     }
     if (filters.request.length > 0) editRequest(filters.request, head, added);
     if (this.#clientIdLine) added.push(this.#clientIdLine);
-    const pool = this.#deps.application.pool(this.#connection.target, head.version === HTTP_2);
+    const pool = this.#pools(head.version === HTTP_2);
     const connection = pool.take();
     if (connection) call.open(connection, head, added, target);
     else pool.wait(new Waiting(call, head.copy(), added, target));

@@ -49,7 +49,7 @@ export function grpcStatusOf(cause: RelayError): number {
 
 function beginsWithGrpc(fields: Fields): boolean {
   const index = fields.find(CONTENT_TYPE);
-  return index >= 0 && fields.value(index).toLowerCase().startsWith("application/grpc");
+  return index >= 0 && fields.valueIs(index, "application/grpc", false);
 }
 
 /** Text that may stand in a field value: other characters become `?`, and it is cut at a length no client chokes on. */

@@ -164,7 +164,7 @@ export class HeaderBlock {
     if (role === ROLE_CONNECTION) this.fail("a field that speaks of the connection (RFC 9113 §8.2.2)");
     else if (role === ROLE_COOKIE) this.#cookieCount++;
     else if (role === ROLE_CONTENT_LENGTH) this.#takeLength(from, to);
-    else if (role === ROLE_TE) this.#checkTe(from, to);
+    else if (role === ROLE_TE) this.#checkTe();
     else if (role === ROLE_EXPECT)
       this.expectsContinue = latin1(this.scratch, from, to).toLowerCase() === "100-continue";
     else if (role === ROLE_HOST) {
@@ -192,9 +192,9 @@ export class HeaderBlock {
     this.contentLength = length;
   }
 
-  #checkTe(from: number, to: number): void {
-    const value = latin1(this.scratch, from, to).toLowerCase();
-    if (value !== "trailers") this.fail("a TE other than trailers (RFC 9113 §8.2.2)");
+  #checkTe(): void {
+    const isTrailers = this.fields.valueIs(this.fields.count - 1, "trailers", true);
+    if (!isTrailers) this.fail("a TE other than trailers (RFC 9113 §8.2.2)");
   }
 
   #joinCookies(): void {
