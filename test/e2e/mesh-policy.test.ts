@@ -39,12 +39,21 @@ beforeAll(async () => {
 }, START_MS);
 afterAll(() => mesh?.stop(), 30_000);
 
-/** An empty gRPC call for the results by plain curl, which knows nothing of the mesh that the pod is in. */
+/**
+ * A gRPC call by plain curl, which knows nothing of the mesh that the pod is in. Without a message: some versions of curl
+ * wait for ever when the answer is complete before their upload is.
+ */
 async function askGrpc(from: Pod): Promise<{ status: string | undefined; grpcStatus: string | undefined }> {
-  const flags = "-sS -m 10 --http2-prior-knowledge -D - -o /dev/null --data-binary @-";
-  const headers = "-H 'content-type: application/grpc' -H 'te: trailers'";
-  const command = `printf '\\0\\0\\0\\0\\0' | curl ${flags} ${headers} http://voting:8080/shop.Voting/Results`;
-  const { out } = await mesh.exec(from, "traffic", "sh", "-c", command);
+  const flags = ["-sS", "-m", "10", "--http2-prior-knowledge", "-D", "-", "-X", "POST"];
+  const headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"];
+  const { out } = await mesh.exec(
+    from,
+    "traffic",
+    "curl",
+    ...flags,
+    ...headers,
+    "http://voting:8080/shop.Voting/Results",
+  );
   return { status: /^HTTP\/2 (\d+)/m.exec(out)?.[1], grpcStatus: /^grpc-status: (\d+)/m.exec(out)?.[1] };
 }
 
@@ -81,7 +90,12 @@ test("authz names the policy that covers voting", async () => {
   expect(row!.trim().split(/ +/)).toEqual(["*", "votes", "only-web"]);
 });
 
-test("once the policy is gone the stranger is served", async () => {
+test("once the policy is gone the stranger is let through", async () => {
   await mesh.run("delete", "server/votes", "authorizationpolicy/only-web", "meshtlsauthentication/web");
-  await until("an answer", async () => (await askGrpc(stranger)).grpcStatus === "0");
+  const answer = await until("an answer of voting itself", async () => {
+    const { status, grpcStatus } = await askGrpc(stranger);
+    return grpcStatus !== "7" && status;
+  });
+  expect(answer).toBe("200");
+  expect(await mesh.count(voting, "inbound_http_authz_allow_total", 'client_id="traffic.voting.')).toBeGreaterThan(0);
 });
