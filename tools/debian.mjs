@@ -51,6 +51,7 @@ const GROUPS = {
   },
 };
 
+const LAYOUT = 2; // counts the changes of what is unpacked and wrapped: older ones are made anew
 const home = join(toolsDir, "debian");
 const wrapped = join(home, "wrapped");
 
@@ -63,7 +64,7 @@ export function debianEnv(env = process.env) {
 /** Makes the commands of a group available; returns nothing, or fails with the packages to install by hand. */
 export function ensureDebian(groupName) {
   const group = GROUPS[groupName];
-  const stamp = join(home, `.${groupName}`);
+  const stamp = join(home, `.${groupName}-${LAYOUT}`);
   if (existsSync(stamp) || group.provides.every(onPath)) return;
   const hint = `Install these yourself: ${group.provides.join(", ")} (on Debian and Ubuntu: apt-get install ${group.packages[0]})`;
   if (group.isSetUserId && process.getuid() !== 0)
@@ -128,12 +129,16 @@ function wrapPrograms() {
   }
 }
 
+/** iptables keeps names of its extensions in 256 bytes, which a deep clone overruns: a folder held open has a short name. */
+const extensions = [`exec 9<"$home/usr/lib/${multiarch()}/xtables"`, "export XTABLES_LIBDIR=/proc/self/fd/9"];
+
 function wrap(name, command) {
   const libraries = ["usr/lib", "lib"].map((dir) => `$home/${dir}/${multiarch()}`).join(":");
   const script = [
     "#!/bin/sh",
     'home=$(cd "$(dirname "$0")/.." && pwd)',
-    `export LD_LIBRARY_PATH="${libraries}" XTABLES_LIBDIR="$home/usr/lib/${multiarch()}/xtables"`,
+    `export LD_LIBRARY_PATH="${libraries}"`,
+    ...(name.includes("tables") ? extensions : []),
     `exec ${command} "$@"`,
     "",
   ];
