@@ -1,8 +1,9 @@
 import type { Clock } from "#lib/clock";
 import type { Random } from "#lib/random";
 import { formatAddress, type SocketAddress } from "#net/address";
-import { type DialError, dialTcp } from "#net/dial";
+import { dialTcp } from "#net/dial";
 import type { TcpTransport } from "#net/tcp";
+import { connectError } from "../connect-error.ts";
 import type { InboundConfig } from "../env.ts";
 import { RelayError } from "../errors.ts";
 import { targetLabels } from "../metrics/labels.ts";
@@ -135,13 +136,3 @@ export class Application {
 }
 
 const MAX_POOLS = 512;
-
-function connectError(failure: DialError): RelayError {
-  const code = {
-    refused: "connect-refused",
-    timeout: "connect-timeout",
-    tls: "tls-failed",
-    unreachable: "connect-failed",
-  } as const;
-  return new RelayError(code[failure.kind], "server", "safe", failure.message, { cause: failure });
-}

@@ -1,7 +1,8 @@
 import type { Fields } from "#fields";
-import { isSentChunked, type ResponseReader, writeChunk, writeChunkSize, writeLastChunk } from "#http1";
+import { isSentChunked, type ResponseReader, writeLastChunk } from "#http1";
 import type { RequestHead, ResponseHead } from "#message";
 import { RelayError } from "../errors.ts";
+import { sendChunk } from "./chunk-sender.ts";
 import type { ClientStream, ResponseSink } from "./exchange.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -46,7 +47,7 @@ export class Http1ClientExchange implements ClientStream {
     if (!this.#isCurrent || this.#isRequestDone || from === to) return true;
     const { outbox } = this.#owner;
     if (this.#isTunnel) outbox.send(chunk, from, to);
-    else if (this.#isChunked) this.#sendChunk(chunk, from, to);
+    else if (this.#isChunked) sendChunk(this.#owner.outbox, chunk, from, to);
     else if (!this.#sendCounted(chunk, from, to)) return true;
     this.#owner.dirty();
     this.#isFull = outbox.isFull;
@@ -119,17 +120,6 @@ export class Http1ClientExchange implements ClientStream {
     return this.#owner.isCurrent(this);
   }
 
-  #sendChunk(chunk: Uint8Array, from: number, to: number): void {
-    const { outbox } = this.#owner;
-    if (to - from < LARGE_CHUNK_BYTES) {
-      writeChunk(outbox.buffer, chunk, from, to);
-      return;
-    }
-    writeChunkSize(outbox.buffer, to - from);
-    outbox.send(chunk, from, to);
-    outbox.buffer.append(CRLF);
-  }
-
   /** False when there is more than was announced: the server would take the rest for another request. */
   #sendCounted(chunk: Uint8Array, from: number, to: number): boolean {
     if (to - from > this.#remaining) {
@@ -147,7 +137,3 @@ export class Http1ClientExchange implements ClientStream {
     this.failed(cause);
   }
 }
-
-const CRLF = Buffer.from("\r\n");
-/** From here a chunk's data goes straight to the transport (see `Outbox.send`). */
-const LARGE_CHUNK_BYTES = 64 * 1024;

@@ -7,13 +7,12 @@ import {
   BY_LENGTH,
   type Delimiter,
   type RequestReader,
-  writeChunk,
-  writeChunkSize,
   writeLastChunk,
   writeResponseHead,
 } from "#http1";
 import { HTTP_1_0, HTTP_1_1, type RequestHead, type ResponseHead } from "#message";
 import { RelayError } from "../errors.ts";
+import { sendChunk } from "./chunk-sender.ts";
 import type { RequestSink, ServerStream } from "./exchange.ts";
 import type { Outbox } from "./outbox.ts";
 import { CONNECTION_CLOSE, errorResponse } from "./respond.ts";
@@ -138,7 +137,7 @@ export class Http1ServerExchange implements ServerStream {
   body(chunk: Uint8Array, from: number, to: number): boolean {
     if (!this.#isCurrent || !this.#hasResponded || this.#isResponseDone || from === to) return true;
     if (this.#isTunnel || this.#delimiter === BY_CLOSE) this.#owner.outbox.send(chunk, from, to);
-    else if (this.#delimiter === BY_CHUNKS) this.#sendChunk(chunk, from, to);
+    else if (this.#delimiter === BY_CHUNKS) sendChunk(this.#owner.outbox, chunk, from, to);
     else if (this.#delimiter === BY_LENGTH && !this.#sendCounted(chunk, from, to)) return true;
     this.#owner.dirty();
     this.#isFull = this.#owner.outbox.isFull;
@@ -251,17 +250,6 @@ export class Http1ServerExchange implements ServerStream {
     this.requestEnd(null);
   }
 
-  #sendChunk(chunk: Uint8Array, from: number, to: number): void {
-    const { outbox } = this.#owner;
-    if (to - from < LARGE_CHUNK_BYTES) {
-      writeChunk(outbox.buffer, chunk, from, to);
-      return;
-    }
-    writeChunkSize(outbox.buffer, to - from);
-    outbox.send(chunk, from, to);
-    outbox.buffer.append(CRLF);
-  }
-
   /** False when there is more than was announced: the client would take the rest for another response. */
   #sendCounted(chunk: Uint8Array, from: number, to: number): boolean {
     if (to - from > this.#remaining) {
@@ -313,8 +301,5 @@ function clientGone(how: string): RelayError {
 }
 
 const KEEP_ALIVE = new HeaderLine("connection", "keep-alive");
-const CRLF = Buffer.from("\r\n");
-/** From here a chunk's data goes straight to the transport (see `Outbox.send`). */
-const LARGE_CHUNK_BYTES = 64 * 1024;
 /** A new connection costs a client about as much as sending this. */
 const MAX_DISCARD_BYTES = 64 * 1024;

@@ -1,9 +1,10 @@
 import { ALPN_TRANSPORT_HEADER } from "#contracts/alpn";
 import type { Clock } from "#lib/clock";
 import { isLoopback } from "#net/address";
-import { type DialError, dialTcp } from "#net/dial";
+import { dialTcp } from "#net/dial";
 import type { TcpTransport } from "#net/tcp";
 import { encodeTransportHeader } from "#transport-header";
+import { connectError } from "../../connect-error.ts";
 import type { OutboundConfig } from "../../env.ts";
 import { RelayError } from "../../errors.ts";
 import type { Identity } from "../../identity/identity.ts";
@@ -112,14 +113,4 @@ function writeHeader(transport: TcpTransport, info: EndpointInfo, session: Sessi
     session: session !== "opaque" && info.hint !== "opaque" ? session : undefined,
   });
   transport.write(bytes, 0, bytes.length);
-}
-
-function connectError(failure: DialError): RelayError {
-  const code = {
-    refused: "connect-refused",
-    timeout: "connect-timeout",
-    tls: "tls-failed",
-    unreachable: "connect-failed",
-  } as const;
-  return new RelayError(code[failure.kind], "server", "safe", failure.message, { cause: failure });
 }
