@@ -1,17 +1,9 @@
 import type { CronJob } from "#kube/types";
 import { cloneObject, type KubeObject, sameJson } from "../store/object.ts";
 import { StatusError } from "../store/status.ts";
-import {
-  type Controller,
-  type ControllerContext,
-  controlledBy,
-  controllerOf,
-  keyOf,
-  ownedBy,
-  splitKey,
-  timestamp,
-} from "./controller.ts";
+import { type Controller, type ControllerContext, controlledBy, ownedBy, splitKey, timestamp } from "./controller.ts";
 import { parseCron } from "./cron-schedule.ts";
+import { follow } from "./follow.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 const RESOURCE = "cronjobs.batch";
@@ -22,17 +14,7 @@ type CronJobObject = CronJob & KubeObject;
 /** Makes a Job each time a CronJob's schedule says so. */
 export const cronJobs: Controller = (context) => {
   const queue = new WorkQueue("cronjob", context, (key) => reconcile(context, queue, key));
-  const stops = [
-    context.client.watch(RESOURCE, {}, ({ object }) => queue.add(keyOf(object))),
-    context.client.watch(JOBS, {}, ({ object }) => {
-      const owner = controllerOf(object);
-      if (owner?.kind === "CronJob") queue.add(`${object.metadata.namespace}/${owner.name}`);
-    }),
-  ];
-  return () => {
-    for (const stop of stops) stop();
-    queue.stop();
-  };
+  return follow(context, queue, { kind: "CronJob", resource: RESOURCE, owned: JOBS });
 };
 
 async function reconcile(context: ControllerContext, queue: WorkQueue, key: string): Promise<void> {

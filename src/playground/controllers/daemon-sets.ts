@@ -1,14 +1,7 @@
 import type { DaemonSet, Node } from "#kube/types";
 import { cloneObject, type KubeObject, sameJson } from "../store/object.ts";
-import {
-  type Controller,
-  type ControllerContext,
-  controlledBy,
-  controllerOf,
-  keyOf,
-  ownedBy,
-  splitKey,
-} from "./controller.ts";
+import { type Controller, type ControllerContext, controlledBy, keyOf, ownedBy, splitKey } from "./controller.ts";
+import { follow } from "./follow.ts";
 import { createPod, deletePod, isActive, isReady, type PodObject, podFromTemplate } from "./pods.ts";
 import { refusal } from "./scheduler.ts";
 import { templateHash } from "./template-hash.ts";
@@ -27,19 +20,13 @@ type SetObject = DaemonSet & KubeObject;
 /** Keeps one pod of each DaemonSet on every node that takes it. */
 export const daemonSets: Controller = (context) => {
   const queue = new WorkQueue("daemonset", context, (key) => reconcile(context, key));
-  const stops = [
-    context.client.watch(RESOURCE, {}, ({ object }) => queue.add(keyOf(object))),
-    context.client.watch("pods", {}, ({ object }) => {
-      const owner = controllerOf(object);
-      if (owner?.kind === "DaemonSet") queue.add(`${object.metadata.namespace}/${owner.name}`);
-    }),
-    context.client.watch("nodes", {}, () => {
-      for (const set of context.client.list(RESOURCE)) queue.add(keyOf(set));
-    }),
-  ];
+  const stop = follow(context, queue, { kind: "DaemonSet", resource: RESOURCE, owned: "pods" });
+  const stopNodes = context.client.watch("nodes", {}, () => {
+    for (const set of context.client.list(RESOURCE)) queue.add(keyOf(set));
+  });
   return () => {
-    for (const stop of stops) stop();
-    queue.stop();
+    stopNodes();
+    stop();
   };
 };
 

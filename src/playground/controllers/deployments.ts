@@ -5,12 +5,12 @@ import {
   type ControllerContext,
   controlledBy,
   controllerOf,
-  keyOf,
   ownedBy,
   splitKey,
   timestamp,
 } from "./controller.ts";
 import { deploymentStatus, progressLeftMs } from "./deployment-status.ts";
+import { follow, queueOwner } from "./follow.ts";
 import { adopt, type PodObject } from "./pods.ts";
 import { bounds, nextScales, type SetCounts } from "./rollout.ts";
 import { templateHash } from "./template-hash.ts";
@@ -27,26 +27,17 @@ type SetObject = ReplicaSet & KubeObject;
 /** Rolls each Deployment's template out through ReplicaSets. */
 export const deployments: Controller = (context) => {
   const queue = new WorkQueue("deployment", context, (key) => reconcile(context, queue, key));
-  const stops = [
-    context.client.watch(RESOURCE, {}, ({ object }) => queue.add(keyOf(object))),
-    context.client.watch(SETS, {}, ({ object }) => addOwner(object)),
-    // Recreate waits for the old pods to be gone, which no ReplicaSet's status tells.
-    context.client.watch("pods", {}, ({ type, object }) => {
-      const owner = controllerOf(object);
-      const set =
-        owner?.kind === "ReplicaSet" && type === "DELETED"
-          ? context.client.get(SETS, object.metadata.namespace, owner.name)
-          : undefined;
-      if (set) addOwner(set);
-    }),
-  ];
-  function addOwner(set: KubeObject): void {
-    const owner = controllerOf(set);
-    if (owner?.kind === "Deployment") queue.add(`${set.metadata.namespace}/${owner.name}`);
-  }
+  const stop = follow(context, queue, { kind: "Deployment", resource: RESOURCE, owned: SETS });
+  // Recreate waits for the old pods to be gone, which no ReplicaSet's status tells.
+  const stopPods = context.client.watch("pods", {}, ({ type, object }) => {
+    const owner = controllerOf(object);
+    if (owner?.kind !== "ReplicaSet" || type !== "DELETED") return;
+    const set = context.client.get(SETS, object.metadata.namespace, owner.name);
+    if (set) queueOwner(queue, "Deployment", set);
+  });
   return () => {
-    for (const stop of stops) stop();
-    queue.stop();
+    stopPods();
+    stop();
   };
 };
 

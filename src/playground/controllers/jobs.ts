@@ -1,16 +1,8 @@
 import type { Job, Pod } from "#kube/types";
 import { cloneObject, type KubeObject, sameJson } from "../store/object.ts";
 import { StatusError } from "../store/status.ts";
-import {
-  type Controller,
-  type ControllerContext,
-  controlledBy,
-  controllerOf,
-  keyOf,
-  ownedBy,
-  splitKey,
-  timestamp,
-} from "./controller.ts";
+import { type Controller, type ControllerContext, controlledBy, ownedBy, splitKey, timestamp } from "./controller.ts";
+import { follow } from "./follow.ts";
 import { createPod, deletePod, isActive, isReady, type PodObject, podFromTemplate } from "./pods.ts";
 import { WorkQueue } from "./work-queue.ts";
 
@@ -23,17 +15,7 @@ type JobObject = Job & KubeObject;
 /** Runs each Job's pods until enough have succeeded or too many have failed. */
 export const jobs: Controller = (context) => {
   const queue = new WorkQueue("job", context, (key) => reconcile(context, queue, key));
-  const stops = [
-    context.client.watch(RESOURCE, {}, ({ object }) => queue.add(keyOf(object))),
-    context.client.watch("pods", {}, ({ object }) => {
-      const owner = controllerOf(object);
-      if (owner?.kind === "Job") queue.add(`${object.metadata.namespace}/${owner.name}`);
-    }),
-  ];
-  return () => {
-    for (const stop of stops) stop();
-    queue.stop();
-  };
+  return follow(context, queue, { kind: "Job", resource: RESOURCE, owned: "pods" });
 };
 
 /** What a Job's pods come to, and what should be done. Pure. */

@@ -5,10 +5,10 @@ import {
   type ControllerContext,
   controlledBy,
   controllerOf,
-  keyOf,
   ownedBy,
   splitKey,
 } from "./controller.ts";
+import { follow } from "./follow.ts";
 import {
   adopt,
   availableInMs,
@@ -30,17 +30,7 @@ type ReplicaSetObject = ReplicaSet & KubeObject;
 /** Keeps as many pods as each ReplicaSet says. */
 export const replicaSets: Controller = (context) => {
   const queue = new WorkQueue("replicaset", context, (key) => reconcile(context, queue, key));
-  const stops = [
-    context.client.watch(RESOURCE, {}, ({ object }) => queue.add(keyOf(object))),
-    context.client.watch("pods", {}, ({ object }) => {
-      const owner = controllerOf(object);
-      if (owner?.kind === "ReplicaSet") queue.add(`${object.metadata.namespace}/${owner.name}`);
-    }),
-  ];
-  return () => {
-    for (const stop of stops) stop();
-    queue.stop();
-  };
+  return follow(context, queue, { kind: "ReplicaSet", resource: RESOURCE, owned: "pods" });
 };
 
 async function reconcile(context: ControllerContext, queue: WorkQueue, key: string): Promise<void> {

@@ -1,14 +1,7 @@
 import type { StatefulSet } from "#kube/types";
 import { cloneObject, type KubeObject, sameJson } from "../store/object.ts";
-import {
-  type Controller,
-  type ControllerContext,
-  controlledBy,
-  controllerOf,
-  keyOf,
-  ownedBy,
-  splitKey,
-} from "./controller.ts";
+import { type Controller, type ControllerContext, controlledBy, ownedBy, splitKey } from "./controller.ts";
+import { follow } from "./follow.ts";
 import { createPod, deletePod, isReady, type PodObject, podFromTemplate } from "./pods.ts";
 import { templateHash } from "./template-hash.ts";
 import { WorkQueue } from "./work-queue.ts";
@@ -23,17 +16,7 @@ type SetObject = StatefulSet & KubeObject;
 /** Keeps numbered pods, made in order and ended in reverse. Volume claims are not supported: a playground keeps nothing. */
 export const statefulSets: Controller = (context) => {
   const queue = new WorkQueue("statefulset", context, (key) => reconcile(context, key));
-  const stops = [
-    context.client.watch(RESOURCE, {}, ({ object }) => queue.add(keyOf(object))),
-    context.client.watch("pods", {}, ({ object }) => {
-      const owner = controllerOf(object);
-      if (owner?.kind === "StatefulSet") queue.add(`${object.metadata.namespace}/${owner.name}`);
-    }),
-  ];
-  return () => {
-    for (const stop of stops) stop();
-    queue.stop();
-  };
+  return follow(context, queue, { kind: "StatefulSet", resource: RESOURCE, owned: "pods" });
 };
 
 async function reconcile(context: ControllerContext, key: string): Promise<void> {

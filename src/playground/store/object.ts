@@ -1,33 +1,14 @@
+import type { ObjectMeta as Meta, OwnerReference } from "#kube/types";
+
 /** Values as JSON has them; objects of the API are trees of these. */
 export type Json = string | number | boolean | null | Json[] | JsonObject;
 export interface JsonObject {
   [field: string]: Json | undefined;
 }
 
-export interface OwnerReference {
-  apiVersion: string;
-  kind: string;
-  name: string;
-  uid: string;
-  controller?: boolean;
-  blockOwnerDeletion?: boolean;
-}
+export type { OwnerReference };
 
-export interface ObjectMeta {
-  name: string;
-  generateName?: string;
-  /** Absent on cluster-scoped objects. */
-  namespace?: string;
-  uid?: string;
-  resourceVersion?: string;
-  generation?: number;
-  creationTimestamp?: string;
-  deletionTimestamp?: string;
-  deletionGracePeriodSeconds?: number;
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-  ownerReferences?: OwnerReference[];
-  finalizers?: string[];
+export interface ObjectMeta extends Meta {
   managedFields?: JsonObject[];
 }
 
