@@ -51,7 +51,7 @@ function setup(id: string | undefined) {
   };
   const pools: boolean[] = [];
   const application = {
-    pool: (_address: unknown, isHttp2: boolean) => {
+    pools: () => (isHttp2: boolean) => {
       pools.push(isHttp2);
       return { take: () => connection };
     },
