@@ -6,7 +6,7 @@ import { ScriptedTransport } from "../../../test/support/scripted-transport.ts";
 import { Detection, SILENCE_MS } from "./detect.ts";
 import { HeldClient } from "./held-client.ts";
 
-function setup(canDialEarly = true) {
+function setup(canDialEarly = true, isStrict = false) {
   const clock = new FakeClock();
   const client = new ScriptedTransport();
   const server = new ScriptedTransport();
@@ -17,6 +17,7 @@ function setup(canDialEarly = true) {
     client: held,
     clock,
     timeoutMs: 10_000,
+    isStrict,
     dialEarly: canDialEarly
       ? (connected) => {
           events.push("dialled");
@@ -86,4 +87,45 @@ test("a client that goes away takes the dial with it", () => {
   client.breakOff("ECONNRESET");
   clock.advance(20_000);
   expect(events).toEqual(["dialled", "cancelled"]);
+});
+
+test("a first line that comes in pieces is put together", () => {
+  for (const [whole, kind] of [
+    ["GET / HTTP/1.1\r\n\r\n", "http1"],
+    ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2"],
+  ]) {
+    for (let cut = 1; cut < 14; cut++) {
+      const { client, events } = setup();
+      client.feed(whole.slice(0, cut));
+      expect(events).toEqual([]);
+      client.feed(whole.slice(cut));
+      expect(events).toEqual([kind]);
+    }
+  }
+});
+
+test("where no rule depends on it, a lone word is not waited upon for long", () => {
+  const { client, clock, events } = setup();
+  client.feed("hello");
+  clock.advance(SILENCE_MS);
+  expect(events).toEqual(["other"]);
+});
+
+test("where rules depend on it, what could be meant as HTTP is never opaque", () => {
+  for (const bytes of [
+    "GET",
+    "GET / HT",
+    "\r\nGET / HTTP/1.1\r\n\r\n",
+    " GET / HTTP/1.1\r\n\r\n",
+    "GET  / HTTP/1.1\r\n\r\n",
+    "",
+  ]) {
+    const { client, clock, events } = setup(false, true);
+    if (bytes !== "") client.feed(bytes);
+    clock.advance(10_000);
+    expect(events).toEqual(["http1"]);
+  }
+  const { client, events } = setup(false, true);
+  client.feed("\x00\x01\x02\x03 binary, twenty bytes");
+  expect(events).toEqual(["other"]);
 });

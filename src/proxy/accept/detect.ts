@@ -1,7 +1,14 @@
 import type { Clock, Timer } from "#lib/clock";
 import type { Transport } from "#net/transport";
 import type { HeldClient } from "./held-client.ts";
-import { type FirstBytes, httpVersionOf, isHttp1Response, isHttp2Settings } from "./http-version.ts";
+import {
+  beginsWithText,
+  type FirstBytes,
+  httpVersionOf,
+  isHttp1Response,
+  isHttp2Settings,
+  mayBecomeHttp,
+} from "./http-version.ts";
 
 /** A connection to the server that was made before it was known what the client speaks. */
 export interface EarlyServer {
@@ -12,7 +19,7 @@ export interface EarlyServer {
 }
 
 export interface DetectOptions {
-  readonly client: Pick<HeldClient, "onGone" | "onSpeak" | "hasSpoken" | "first">;
+  readonly client: Pick<HeldClient, "onGone" | "onSpeak" | "readOn" | "hasSpoken" | "hasEnded" | "first">;
   readonly clock: Clock;
   readonly timeoutMs: number;
   /**
@@ -20,11 +27,18 @@ export interface DetectOptions {
    * `connected` may come later; the returned `cancel` stops it.
    */
   readonly dialEarly: ((connected: (transport: Transport) => void) => { cancel(): void }) | null;
+  /**
+   * There are rules for HTTP requests that an opaque connection would slip past: silence, and what could be meant as HTTP
+   * by a lenient server, counts as HTTP/1, whose strict reader refuses what it is not.
+   */
+  readonly isStrict?: boolean;
   readonly decided: (kind: FirstBytes, early: EarlyServer | null) => void;
 }
 
 /** A client that speaks first does so within a round trip. One that is silent this long may be waiting for its server. */
 export const SILENCE_MS = 50;
+/** How long the pieces of a first line may take when no rule depends on it. */
+const PIECES_MS = 50;
 
 /**
  * Finds out what a client speaks from its first bytes. A client that says nothing waits for its server to begin, so
@@ -39,6 +53,7 @@ export class Detection {
   readonly #options: DetectOptions;
   #silence: Timer | null = null;
   #deadline: Timer | null = null;
+  #pieces: Timer | null = null;
   #dial: { cancel(): void } | null = null;
   #early: Transport | null = null;
   #earlyChunks: Uint8Array[] = [];
@@ -55,7 +70,7 @@ export class Detection {
     client.onSpeak(() => this.#clientSpoke());
     if (this.#isDecided) return;
     if (dialEarly) this.#silence = clock.schedule(SILENCE_MS, () => this.#dialEarly());
-    this.#deadline = clock.schedule(timeoutMs, () => this.#decide("other"));
+    this.#deadline = clock.schedule(timeoutMs, () => this.#decide(this.#options.isStrict ? "http1" : "other"));
   }
 
   /** Somebody else has taken the client (it turned out to speak TLS). */
@@ -64,7 +79,16 @@ export class Detection {
   }
 
   #clientSpoke(): void {
-    const kind = this.#options.client.hasSpoken ? httpVersionOf(this.#options.client.first) : "other";
+    const { client, clock, isStrict } = this.#options;
+    const { first } = client;
+    let kind = client.hasSpoken ? httpVersionOf(first) : "other";
+    if (kind === "other" && !client.hasEnded && mayBecomeHttp(first)) {
+      this.#silence?.cancel();
+      if (!isStrict) this.#pieces ??= clock.schedule(PIECES_MS, () => this.#decide("other"));
+      client.readOn(() => this.#clientSpoke());
+      return;
+    }
+    if (kind === "other" && isStrict && beginsWithText(first)) kind = "http1";
     if (kind !== "other") this.#dropEarly();
     this.#decide(kind);
   }
@@ -128,5 +152,6 @@ export class Detection {
     this.#isDecided = true;
     this.#silence?.cancel();
     this.#deadline?.cancel();
+    this.#pieces?.cancel();
   }
 }

@@ -3,8 +3,8 @@ import type { TransportHandler } from "#net/transport";
 import type { EarlyBytes } from "../relay/opaque.ts";
 
 /**
- * Keeps a client's first bytes while it is decided who serves it: reading stops after one chunk, so that what is held
- * is bounded by one read. Hears of the client's going, so that nobody dials for it in vain.
+ * Keeps a client's first bytes while it is decided who serves it: reading stops after each chunk, so that what is held
+ * is bounded by one read more than what was too short to tell anything. Hears of the client's going, so that nobody dials for it in vain.
  */
 export class HeldClient implements TransportHandler {
   readonly transport: TcpTransport;
@@ -37,9 +37,21 @@ export class HeldClient implements TransportHandler {
     else this.#gone.push(gone);
   }
 
-  /** The first chunk; empty when the client ended without a word. */
+  /** Takes another chunk, when what came was too short. `spoke` runs when it, or the end, is there. */
+  readOn(spoke: () => void): void {
+    this.#spoke = spoke;
+    if (this.#hasEnded) this.#speak();
+    else this.transport.resume();
+  }
+
+  /** What came first; empty when the client ended without a word. */
   get first(): Uint8Array {
-    return this.#chunks[0] ?? NOTHING;
+    return this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : (this.#chunks[0] ?? NOTHING);
+  }
+
+  /** The client will say no more. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   get hasSpoken(): boolean {

@@ -11,6 +11,23 @@ export function httpVersionOf(bytes: Uint8Array): FirstBytes {
   return isRequestLine(bytes) ? "http1" : "other";
 }
 
+/** Whether bytes that tell nothing yet may turn into HTTP when more come: a request line or preface sent in pieces. */
+export function mayBecomeHttp(bytes: Uint8Array): boolean {
+  if (bytes.length < PREFACE.length && startsWith(bytes, PREFACE)) return true;
+  let at = 0;
+  while (at < bytes.length && isMethodByte(bytes[at])) at++;
+  if (at === bytes.length) return at > 0 && at <= MAX_METHOD_BYTES;
+  return (
+    bytes.length < MIN_BYTES && (isRequestLine(bytes) || (bytes[at] === SPACE && at > 0 && at === bytes.length - 1))
+  );
+}
+
+/** Whether somebody could mean HTTP by this, be it badly: no HTTP server takes a request that does not begin with text. */
+export function beginsWithText(bytes: Uint8Array): boolean {
+  const byte = bytes[0];
+  return (byte >= SPACE && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d);
+}
+
 /** An HTTP/2 server may speak first: with its SETTINGS frame (RFC 9113 §3.4), type 4 on stream 0. */
 export function isHttp2Settings(bytes: Uint8Array): boolean {
   if (bytes.length < 9 || bytes[3] !== 4 || bytes[4] !== 0) return false;

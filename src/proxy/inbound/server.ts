@@ -102,6 +102,7 @@ export class InboundServer {
       client,
       clock: this.#deps.clock,
       timeoutMs,
+      isStrict: policy.hasRouteRules && policy.protocol === "detect",
       dialEarly: this.#canDialEarly(connection, policy)
         ? (connected) => this.#deps.application.connect(connection.target, { connected, failed() {} })
         : null,
