@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ANNOTATIONS, LABELS } from "#contracts/labels";
 import { applyAnnotations, CONFIG_ANNOTATIONS, defaultValues, INHERITABLE_ANNOTATIONS } from "#manifests/inject";
 import { readConfig } from "#proxy";
 
@@ -149,4 +150,9 @@ test("annotations.md's annotations of Services and routes stand in the policy co
     return !code.includes(`"${last}"`) && !code.includes(`/${last}"`) && !code.includes(`}${last}`);
   });
   expect(invented.map(([row]) => row)).toEqual([]);
+});
+
+test("labels.md names what contracts/labels.ts names", () => {
+  const rows = [...page("labels").matchAll(/^\| `([\w./-]+)` \|/gm)].map(([, name]) => name);
+  expect(rows.sort()).toEqual([...Object.values(LABELS), ...Object.values(ANNOTATIONS)].sort());
 });

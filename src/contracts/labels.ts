@@ -5,7 +5,6 @@ export const LABELS = {
   controlPlaneComponent: "linkerd.io/control-plane-component",
   extension: "linkerd.io/extension",
   isControlPlane: "linkerd.io/is-control-plane",
-  cniResource: "linkerd.io/cni-resource",
   proxyDeployment: "linkerd.io/proxy-deployment",
   proxyReplicationController: "linkerd.io/proxy-replicationcontroller",
   proxyReplicaSet: "linkerd.io/proxy-replicaset",
@@ -24,8 +23,6 @@ export const ANNOTATIONS = {
   trustRootSha256: "linkerd.io/trust-root-sha256",
   opaquePorts: "config.linkerd.io/opaque-ports",
   skipInboundPorts: "config.linkerd.io/skip-inbound-ports",
-  skipOutboundPorts: "config.linkerd.io/skip-outbound-ports",
-  skipSubnets: "config.linkerd.io/skip-subnets",
   defaultInboundPolicy: "config.linkerd.io/default-inbound-policy",
   requireIdentityInboundPorts: "config.linkerd.io/proxy-require-identity-inbound-ports",
 } as const;
