@@ -29,15 +29,24 @@ export interface AdminServerDeps extends AdminDeps {
 
 const DETECT_MS = 1_000;
 
-/** Serves the admin port, plain or through mesh TLS; the inbound policy of the port applies. */
+/** Connections at a time: who asks for metrics or probes needs a handful. The listener must take a few more. */
+const MAX_OPEN = 192;
+
+/**
+ * Serves the admin port, plain or through mesh TLS; the inbound policy of the port applies, except to probes. When
+ * `MAX_OPEN` connections are open the oldest is cut: nobody can keep the kubelet out by holding connections.
+ */
 export class AdminServer {
   readonly #deps: AdminServerDeps;
+  readonly #open = new Set<TcpTransport>(); // oldest first; those that have closed leave when room is needed
 
   constructor(deps: AdminServerDeps) {
     this.#deps = deps;
   }
 
   accept(transport: TcpTransport): void {
+    this.#makeRoom();
+    this.#open.add(transport);
     const client = new HeldClient(transport);
     const timer = this.#deps.clock.schedule(DETECT_MS, () => transport.terminate());
     const peek = new TlsPeek(transport, this.#deps.clock, (result) => {
@@ -54,6 +63,17 @@ export class AdminServer {
       timer.cancel();
     });
     peek.start();
+  }
+
+  #makeRoom(): void {
+    if (this.#open.size < MAX_OPEN) return;
+    for (const transport of this.#open) if (transport.isClosed) this.#open.delete(transport);
+    if (this.#open.size < MAX_OPEN) return;
+    for (const oldest of this.#open) {
+      this.#open.delete(oldest);
+      oldest.terminate();
+      return;
+    }
   }
 
   #terminate(transport: TcpTransport, decided: () => void): void {
@@ -110,6 +130,10 @@ class Guarded implements RequestHandler {
   }
 
   request(head: RequestHead, stream: ServerStream): void {
+    if (isProbe(head)) {
+      this.#inner.request(head, stream);
+      return;
+    }
     const policy = this.#deps.policy.current;
     const rule = policy.invalid ? undefined : policy.routes.find(head);
     const isAllowed = rule && authorize(rule.grants, this.#client) !== undefined;
@@ -122,4 +146,9 @@ class Guarded implements RequestHandler {
     else if (!rule) call.fail(new RelayError("no-route", "proxy", "never", "no route found for request"));
     else call.fail(new RelayError("unauthorized", "proxy", "never", "unauthorized request on the admin port"));
   }
+}
+
+/** Whoever asks may know whether we live: a policy that cannot be had must not have the pod killed. */
+function isProbe({ path, method }: RequestHead): boolean {
+  return (path === "/live" || path === "/ready") && (method === "GET" || method === "HEAD");
 }
