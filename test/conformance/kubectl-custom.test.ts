@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type KubectlServer, startKubectlServer } from "./kubectl-server.ts";
+import { expecting, type KubectlServer, startKubectlServer } from "./kubectl-server.ts";
 
 let cluster: KubectlServer;
 beforeAll(async () => {
@@ -7,17 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-async function ok(args: string, input?: string): Promise<string> {
-  const result = await cluster.kubectl(args, input);
-  expect(`${args}: ${result.code} ${result.err}`).toBe(`${args}: 0 ${result.err}`);
-  return result.out;
-}
-
-async function fails(args: string, input?: string): Promise<string> {
-  const result = await cluster.kubectl(args, input);
-  expect(`${args}: ${result.code}`).toBe(`${args}: 1`);
-  return result.err;
-}
+const { ok, fails } = expecting(() => cluster);
 
 const CRD = `
 apiVersion: apiextensions.k8s.io/v1

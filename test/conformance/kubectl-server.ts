@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -48,6 +49,24 @@ export async function startKubectlServer(): Promise<KubectlServer> {
     async close() {
       await server.close();
       rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** kubectl on a server that is there by the time of a call, with what every test of it expects. */
+export function expecting(server: () => KubectlServer) {
+  return {
+    /** Runs kubectl and expects success; what it printed. */
+    async ok(args: string, input?: string): Promise<string> {
+      const result = await server().kubectl(args, input);
+      expect(`${args}: ${result.code} ${result.err}`).toBe(`${args}: 0 ${result.err}`);
+      return result.out;
+    },
+    /** Runs kubectl and expects failure; what it said. */
+    async fails(args: string, input?: string): Promise<string> {
+      const result = await server().kubectl(args, input);
+      expect(`${args}: ${result.code}`).toBe(`${args}: 1`);
+      return result.err;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type KubectlServer, startKubectlServer } from "./kubectl-server.ts";
+import { expecting, type KubectlServer, startKubectlServer } from "./kubectl-server.ts";
 
 let cluster: KubectlServer;
 beforeAll(async () => {
@@ -8,19 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-/** Runs kubectl and expects success; what it printed. */
-async function ok(args: string, input?: string): Promise<string> {
-  const result = await cluster.kubectl(args, input);
-  expect(`${args}: ${result.code} ${result.err}`).toBe(`${args}: 0 ${result.err}`);
-  return result.out;
-}
-
-/** Runs kubectl and expects failure; what it said. */
-async function fails(args: string, input?: string): Promise<string> {
-  const result = await cluster.kubectl(args, input);
-  expect(`${args}: ${result.code}`).toBe(`${args}: 1`);
-  return result.err;
-}
+const { ok, fails } = expecting(() => cluster);
 
 const WEB = `
 apiVersion: apps/v1
