@@ -41,13 +41,10 @@ try {
   progress.step("Starting the playground");
   home.open();
   playground = await startPlayground(executable, home.name, { ...process.env, LINKERD_PLAYGROUND_STATE: home.path });
-  const finished = await Promise.race([show(playground), interrupted.then(() => undefined), playground.ended]);
-  if (finished === undefined) process.exitCode = 130;
-  else process.exitCode = finished.length > 0 ? 1 : 0;
-  if (finished !== undefined && !options.once) {
-    await Promise.race([interrupted, playground.ended]);
-    process.exitCode = 0;
-  }
+  const died = untilDead(playground);
+  const problems = await Promise.race([show(playground), interrupted, died]);
+  if (problems && !options.once) await Promise.race([interrupted, died]);
+  process.exitCode = !problems ? 130 : problems.length > 0 && options.once ? 1 : 0;
 } catch (thrown) {
   progress.done();
   await Promise.race([interrupted, Bun.sleep(SIGNAL_MS)]);
@@ -61,6 +58,12 @@ try {
   else home.close();
 }
 process.exit();
+
+/** Fails when the playground ends by itself. */
+async function untilDead({ ended }: Playground): Promise<undefined> {
+  const why = await ended;
+  if (why.length > 0) throw new Error(why.join("\n"));
+}
 
 function build(): void {
   progress.step("Building dist/linkerd");

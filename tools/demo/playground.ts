@@ -29,7 +29,7 @@ export async function startPlayground(
   return {
     kubeconfig: (JSON.parse(line) as { kubeconfig: string }).kubeconfig,
     ended: child.exited.then(async (code) =>
-      isStopping ? [] : [`The playground ended (${code}):\n${(await errors).trim()}`],
+      isStopping ? [] : [`the playground ended by itself (${code}). ${whyNot(await errors)}`],
     ),
     async stop() {
       isStopping = true;
