@@ -41,7 +41,9 @@ export class PodNetwork {
     this.#bridge = `br${id}`;
     this.#prefix = `10.${100 + (process.pid % 100)}.${id % 250}`;
     this.hostIp = `${this.#prefix}.1`;
-    must("ip", "link", "add", this.#bridge, "type", "bridge");
+    // Without an address of its own a bridge takes that of its lowest port: a pod that is added later could change it,
+    // and what others know of the gateway would lead nowhere for half a minute.
+    must("ip", "link", "add", this.#bridge, "address", BRIDGE_MAC, "type", "bridge");
     must("ip", "addr", "add", `${this.hostIp}/24`, "dev", this.#bridge);
     must("ip", "link", "set", this.#bridge, "up");
   }
@@ -152,3 +154,5 @@ const REDIRECT_FLAGS = [
   "--iptables-mode",
   "nft",
 ];
+
+const BRIDGE_MAC = "02:00:00:00:00:01";
