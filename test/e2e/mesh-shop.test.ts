@@ -118,6 +118,11 @@ test("check passes as a user types it, as a table and as JSON", async () => {
   expect(categories.flatMap(({ checks }) => checks).every(({ result }) => result === "success")).toBe(true);
 });
 
+test("viz check passes", async () => {
+  const { code, text } = await mesh.linkerd.try("viz", "check");
+  expect({ code, end: text.trimEnd().split("\n").at(-1) }).toEqual({ code: 0, end: "Status check results are √" });
+});
+
 test("check fails with exit code 1 where nothing is meshed", async () => {
   await mesh.run("create", "namespace", "empty");
   const { code, text } = await mesh.linkerd.try("check", "--proxy", "-n", "empty", "--wait", "0s");
