@@ -220,6 +220,10 @@ test("a token meant for another audience is refused, however the API server says
   const user = { username: USERS["web-token"]! };
   api.onPost("tokenreviews", (body) => ({ ...body, status: { authenticated: true, user, audiences: ["api"] } }));
   expect(await codeOf(certify(await request()))).toStartWith("FAILED_PRECONDITION The token is not meant");
+  for (const audiences of [[], undefined]) {
+    api.onPost("tokenreviews", (body) => ({ ...body, status: { authenticated: true, user, audiences } }));
+    expect(await codeOf(certify(await request()))).toStartWith("FAILED_PRECONDITION The token is not meant");
+  }
   api.onPost("tokenreviews", (body) => {
     const hasAudiences = (body["spec"] as { audiences?: string[] }).audiences !== undefined;
     return { ...body, status: hasAudiences ? { error: "token audiences are invalid" } : { authenticated: true, user } };

@@ -45,8 +45,8 @@ function username(status: TokenReview["status"]): string {
     throw new GrpcError(GRPC_STATUS.INVALID_ARGUMENT, `The API server cannot review the token: ${status.error}`);
   }
   if (!status?.authenticated) throw new GrpcError(GRPC_STATUS.FAILED_PRECONDITION, "The token is not authenticated");
-  const { audiences } = status;
-  if (audiences && audiences.length > 0 && !audiences.includes(IDENTITY_AUDIENCE)) {
+  // An answer without audiences comes from a server that does not look at them: the token is good for the API server itself.
+  if (!status.audiences?.includes(IDENTITY_AUDIENCE)) {
     throw new GrpcError(GRPC_STATUS.FAILED_PRECONDITION, `The token is not meant for ${IDENTITY_AUDIENCE}`);
   }
   return status.user?.username ?? "";
