@@ -175,6 +175,11 @@ export class Http1ServerExchange implements ServerStream {
     this.#closes = true;
   }
 
+  /** The response is complete, and what still comes of the request is dropped. */
+  get isAnswered(): boolean {
+    return this.#isResponseDone && this.#isDiscarding;
+  }
+
   /** The outbox was full and has room. */
   roomAgain(): void {
     if (!this.#isFull) return;

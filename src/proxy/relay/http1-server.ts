@@ -36,7 +36,7 @@ export interface Http1ServerTimeouts {
   readonly headMs: number;
   /** Between requests. */
   readonly idleMs: number;
-  /** Response bytes are pending and the client takes none. */
+  /** Response bytes are pending and the client takes none; or it has them all and does not end its request. */
   readonly stallMs: number;
   /** After our FIN, for the client's. */
   readonly lingerMs: number;
@@ -128,6 +128,10 @@ export class Http1Server implements Flushable {
     } else if (!this.#outbox.isEmpty) {
       if (quietMs >= this.#timeouts.stallMs) this.#transport.terminate();
     } else if (this.#exchange === null) this.#tickBetweenRequests(nowMs, quietMs);
+    else if (this.#exchange.isAnswered && quietMs >= this.#timeouts.stallMs) {
+      this.#exchange = null; // only the rest of a request is due, which nobody wants
+      this.#finish();
+    }
   }
 
   #tickBetweenRequests(nowMs: number, quietMs: number): void {

@@ -427,6 +427,19 @@ describe("when something breaks", () => {
 });
 
 describe("time and draining", () => {
+  test("a client that has its response and never finishes its request is let go", () => {
+    const { ask, answer, client, server, settle } = setUp();
+    ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhello");
+    answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    server.tick(0);
+    server.tick(1000);
+    server.tick(59_000);
+    expect(client.ending).toBe("");
+    server.tick(62_000);
+    settle();
+    expect(client.ending).toBe("fin");
+  });
+
   test("a head that takes too long gets 408, however it trickles", () => {
     const { client, server, settle } = setUp();
     server.tick(0);
