@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { fail, run, say, toolsDir } from "./toolchain.mjs";
+import { fail, requireRoom, run, say, toolsDir } from "./toolchain.mjs";
 
 /** Package groups. `provides` are the commands the group is there for: when all are on PATH, nothing is fetched. */
 const GROUPS = {
@@ -52,6 +52,7 @@ const GROUPS = {
 };
 
 const LAYOUT = 2; // counts the changes of what is unpacked and wrapped: older ones are made anew
+const ROOM_BYTES = 200e6; // package lists and the largest group
 const home = join(toolsDir, "debian");
 const wrapped = join(home, "wrapped");
 
@@ -71,6 +72,7 @@ export function ensureDebian(groupName) {
     fail(`${group.provides.join(" and ")} must belong to root, so they cannot be fetched into the clone. ${hint}`);
   if (!onPath("apt-get") || !onPath("dpkg-deb"))
     fail(`This machine has no apt, so ${group.provides.join(", ")} cannot be fetched. ${hint}`);
+  requireRoom(ROOM_BYTES);
   say(`Fetching Debian packages for ${groupName} ...`);
   const debs = join(home, "debs");
   rmSync(debs, { recursive: true, force: true }); // of a run that was killed

@@ -3,6 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -39,6 +41,7 @@ const BUN_PACKAGES = {
 const PACKAGES_BYTES = 450e6; // measured: 290 MB of packages and 110 MB of build; rounded up
 const COLD_BYTES = PACKAGES_BYTES + 250e6; // Bun, and its archive twice while it is fetched
 const STALE_MS = 3_600_000;
+const LINES_SHOWN = 5; // of a list with one line for each package
 
 /** Ends the program with a message for people: what failed, then what to do. */
 export function fail(message) {
@@ -110,7 +113,9 @@ export function openScratch() {
     const path = join(toolsDir, name);
     if (Date.now() - statSync(path).mtimeMs > STALE_MS) rmSync(path, { recursive: true, force: true });
   }
-  return mkdtempSync(join(toolsDir, "fetch-"));
+  const scratch = mkdtempSync(join(toolsDir, "fetch-"));
+  process.on("exit", () => rmSync(scratch, { recursive: true, force: true })); // also when fetching fails
+  return scratch;
 }
 
 /** Fetches one npm package into `scratch`, checks it, and returns the path of its archive; ends the program otherwise. */
@@ -120,9 +125,7 @@ export function fetchPackage(scratch, reference, integrity) {
   const packed = spawnSync("npm", ["pack", ...quiet, ...retries, reference], { cwd: scratch, encoding: "utf8" });
   if (packed.error) fail(`Cannot run npm (${packed.error.code}): it must be on PATH, as it comes with Node`);
   if (packed.status !== 0) {
-    const said = packed.stderr
-      .split("\n")
-      .filter((line) => /npm (error|ERR!)/.test(line) && !/debug-\d+\.log/.test(line));
+    const said = packed.stderr.split("\n").filter((line) => /npm (error|ERR!)/.test(line) && !/[Ll]og/.test(line));
     fail(
       `Cannot fetch ${reference} with npm:\n${said.join("\n")}\nCheck the network and npm's registry setting (npm ping), and run this again`,
     );
@@ -134,8 +137,9 @@ export function fetchPackage(scratch, reference, integrity) {
   return tarball;
 }
 
-/** Better to say it before than to stop half way. */
-function requireRoom(bytes) {
+/** The clone can be written to and has so much space: better said before than found half way. */
+export function requireRoom(bytes) {
+  accessSync(root, constants.W_OK);
   const { bavail, bsize } = statfsSync(root);
   const megabytes = (count) => Math.round(count / 1e6);
   if (bavail * bsize < bytes)
@@ -157,10 +161,12 @@ export function ensurePackages(bun) {
     env: privateEnv(),
     encoding: "utf8",
   });
-  if (installed.status !== 0)
+  if (installed.status !== 0) {
+    const said = `${installed.stdout}${installed.stderr}`.split("\n").filter((line) => line.trim() !== "");
     fail(
-      `Cannot install the npm packages:\n${installed.stdout}${installed.stderr}\nCheck the network and npm's registry setting (npm ping), and run this again`,
+      `Cannot install the npm packages:\n${said.slice(0, LINES_SHOWN).join("\n")}\nCheck the network and npm's registry setting (npm ping), and run this again`,
     );
+  }
   writeFileSync(stamp, digest);
 }
 
