@@ -14,6 +14,7 @@ import { readTransportHeader } from "../accept/transport-header.ts";
 import { authorize } from "../authorize/authorization.ts";
 import type { ProxyConfig } from "../env.ts";
 import type { Identity } from "../identity/identity.ts";
+import { BoundedLabel } from "../metrics/bounded-label.ts";
 import { metaLabels, type TlsState, targetLabels, tlsLabels } from "../metrics/labels.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { Ticker } from "../relay/ticker.ts";
@@ -47,6 +48,7 @@ export interface InboundDeps {
 export class InboundServer {
   readonly #deps: InboundDeps;
   readonly #inFlight = { count: 0 };
+  readonly #snis = new BoundedLabel(MAX_SNIS);
 
   constructor(deps: InboundDeps) {
     this.#deps = deps;
@@ -132,7 +134,7 @@ export class InboundServer {
   ): void {
     const { identity } = this.#deps;
     if (result.sni !== identity.name || !identity.isReady) {
-      const passed = connection({ kind: "passthrough", sni: result.sni ?? "" });
+      const passed = connection({ kind: "passthrough", sni: this.#snis.of(result.sni ?? "") });
       client.transport.resume();
       this.#opaque(client, null, passed);
       return;
@@ -263,6 +265,9 @@ export class InboundServer {
     transport.terminate();
   }
 }
+
+/** Names of other people's TLS that metrics tell apart. */
+const MAX_SNIS = 64;
 
 /** A detection whose end can be heard of from outside, for the peek that runs beside it. */
 class StartedDetection {
