@@ -86,3 +86,24 @@ test("an endpoint that becomes ready by time alone wakes those who wait", () => 
   clock.advance(50);
   expect(events).toEqual(["a woken"]);
 });
+
+test("a gate that is shut is looked at once a second, and opens when an endpoint is ready again", () => {
+  const { clock, events, made, set, wait } = setup();
+  set("10.0.0.1");
+  let looks = 0;
+  let isReady = false;
+  Object.defineProperty(made[0], "isReady", {
+    get() {
+      looks++;
+      return isReady;
+    },
+  });
+  wait("a");
+  clock.advance(3000);
+  looks = 0;
+  clock.advance(60_000);
+  expect(looks).toBeLessThan(70);
+  isReady = true;
+  clock.advance(1000);
+  expect(events).toEqual(["shut", "a fail-fast", "open"]);
+});

@@ -128,7 +128,7 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
 
   /** Readiness also comes back by time alone: a backoff ends. */
   #scheduleRecheck(): void {
-    this.#recheck ??= this.#deps.clock.schedule(RECHECK_MS, () => {
+    this.#recheck ??= this.#deps.clock.schedule(this.#isShut ? RECHECK_SHUT_MS : RECHECK_MS, () => {
       this.#recheck = null;
       this.#wake();
       if (this.#waiters.length > 0 || this.#isShut) this.#scheduleRecheck();
@@ -162,3 +162,5 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
 }
 
 const RECHECK_MS = 50;
+/** Nobody waits at a shut gate: who asks looks for a ready endpoint first. */
+const RECHECK_SHUT_MS = 1_000;
