@@ -13,7 +13,7 @@ import { type ControlAddress, levelOfFilter, type ProxyConfig } from "./env.ts";
 import { certify } from "./identity/certify.ts";
 import { Identity } from "./identity/identity.ts";
 import { loadOrMakeKey } from "./identity/key.ts";
-import { IdleGc } from "./idle-gc.ts";
+import { IdleRelease } from "./idle-release.ts";
 import { Application } from "./inbound/application.ts";
 import { InboundPolicies } from "./inbound/policies.ts";
 import { InboundServer } from "./inbound/server.ts";
@@ -58,7 +58,7 @@ export class ProxyApp {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #ticker: Ticker;
-  readonly #idleGc: IdleGc;
+  readonly #idleRelease: IdleRelease;
   readonly #live = new Live();
   readonly #adminLive = new Live();
   readonly #channels: GrpcChannel[] = [];
@@ -75,7 +75,12 @@ export class ProxyApp {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#ticker = new Ticker(this.#clock);
-    this.#idleGc = new IdleGc(this.#clock);
+    this.#idleRelease = new IdleRelease({
+      clock: this.#clock,
+      cpuMs: processorMs,
+      collect: () => Bun.gc(true),
+      shrink: () => Bun.shrink(),
+    });
     const { config } = this;
     const log = createLog({
       level: config.log.level,
@@ -124,7 +129,7 @@ export class ProxyApp {
     this.#adminListener = this.#listenAdmin(admin.listen);
     this.#listeners.push(...outboundListeners, inboundListener);
     this.identity.start();
-    this.#idleGc.start();
+    this.#idleRelease.start();
     this.#forgetIdleSeries();
     this.#policies.start();
     return {
@@ -151,7 +156,7 @@ export class ProxyApp {
     this.#live.destroy();
     this.#adminLive.destroy();
     this.identity.stop();
-    this.#idleGc.stop();
+    this.#idleRelease.stop();
     this.#retention?.cancel();
     this.#policies.stop();
     this.#discover.stop();
@@ -323,6 +328,11 @@ export class ProxyApp {
       .series();
     this.metrics.registry.onRender(() => age.set(this.#discover.viewAgeMs() / 1000));
   }
+}
+
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** Holds connections that come before the first certificate: accepted by the kernel, not yet served. */
