@@ -22,6 +22,7 @@ process.stderr.write(`built dist/linkerd (${Math.round(statSync(executable).size
 function buildExecutable(): void {
   bun("dist/linkerd", [
     "--compile",
+    "--bytecode",
     "--minify-syntax",
     "--minify-whitespace",
     "--no-compile-autoload-bunfig",
