@@ -10,7 +10,7 @@ import { type Figures, type RunContext, type Scenario, throughChain, worstHop } 
 const SERVICES = 100;
 const PROXIES = 20;
 const REQUESTS_EACH = 200;
-const SETTLE_MS = 5_000;
+const SETTLE_MS = 40_000; // a proxy gives back what starting took when it has been quiet for a while
 const LOADED_RATE = 10_000;
 const BACK_WITHIN = 1.2; // of what it was when idle
 const GIVE_BACK_MS = 60_000;
