@@ -1,5 +1,6 @@
 /** The built mesh and the voting shop in a playground of their own, as `npm run demo` brings them up; gone after the test. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PORTS } from "#contracts/ports";
 import type { Deployment, KubeObject, Pod } from "#kube";
@@ -38,9 +39,11 @@ export class MeshPlayground {
   readonly linkerd: Linkerd;
   readonly kubeconfig: string;
   readonly #playground: Playground;
+  readonly #folder: string;
 
-  private constructor(playground: Playground) {
+  private constructor(playground: Playground, folder: string) {
     this.#playground = playground;
+    this.#folder = folder;
     this.kubeconfig = playground.kubeconfig;
     this.cluster = new DemoCluster(playground.kubeconfig);
     this.linkerd = new Linkerd(executable, playground.kubeconfig);
@@ -48,8 +51,10 @@ export class MeshPlayground {
 
   static async start({ alter = (text) => text, waits = true }: MeshOptions = {}): Promise<MeshPlayground> {
     if (!existsSync(executable)) throw new Error(`No ${executable}: run npm run build first (npm test does)`);
-    const playground = await startPlayground(executable, `mesh-${process.pid}`, playgroundEnv());
-    const mesh = new MeshPlayground(playground);
+    const folder = mkdtempSync(join(tmpdir(), "linkerd-ts-mesh-"));
+    const env = { ...playgroundEnv(), LINKERD_PLAYGROUND_STATE: folder };
+    const playground = await startPlayground(executable, "mesh", env);
+    const mesh = new MeshPlayground(playground, folder);
     try {
       await installMesh(mesh.cluster, mesh.linkerd, quiet);
       const manifest = await alter(shopManifest(), mesh);
@@ -57,13 +62,14 @@ export class MeshPlayground {
       else await mesh.cluster.apply(manifest);
       return mesh;
     } catch (cause) {
-      await playground.stop();
+      await mesh.stop();
       throw cause;
     }
   }
 
-  stop(): Promise<void> {
-    return this.#playground.stop();
+  async stop(): Promise<void> {
+    await this.#playground.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** What the demo reports, and what it finds wrong. Traffic is held afterwards. */
