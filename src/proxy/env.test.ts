@@ -57,3 +57,8 @@ test("`levelOfFilter()` takes the level meant for this program", () => {
   expect(levelOfFilter("warn,linkerd=debug")).toBe("debug");
   expect(levelOfFilter("off")).toBe("off");
 });
+
+test("only addresses of the machine itself go without an identity, not names that look like one", () => {
+  expect(read({ IDENTITY_SVC_ADDR: "127.0.0.1:8080" }).errors).toEqual([]);
+  expect(read({ IDENTITY_SVC_ADDR: "127.attacker.example:8080" }).errors).toHaveLength(1);
+});

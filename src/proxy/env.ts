@@ -223,7 +223,7 @@ function readOutboundListen(env: EnvReader): readonly SocketAddress[] {
 
 function readControl(env: EnvReader, name: string): ControlAddress {
   const { host, port } = env.hostPort(`${name}_SVC_ADDR`);
-  const isLocal = /^(localhost\.|127\..*|::1)$/i.test(host);
+  const isLocal = /^(localhost\.|127(\.\d{1,3}){3}|::1)$/i.test(host);
   const identity = env.text(`${name}_SVC_NAME`, "");
   if (!isLocal && identity === "")
     env.fail(`LINKERD2_PROXY_${name}_SVC_NAME`, "is required unless the address is loopback");
