@@ -4,8 +4,10 @@ import type { Pod } from "#kube";
 import { Authority, createRootCa, generatePrivateKey, publicKeyDer } from "#x509";
 import { Capture, carries, handshakesFrom, type Segment } from "../support/capture.ts";
 import { MeshPlayground, START_MS } from "../support/mesh-playground.ts";
-import { bun, playgroundEnv, until } from "../support/playground.ts";
+import { playgroundEnv, until, visibleBun } from "../support/playground.ts";
 import { TLS_1_3, X25519MLKEM768 } from "../support/tls-handshake.ts";
+
+const bun = visibleBun();
 
 const NAMES = ["apple", "bagel", "coffee", "doughnut"];
 const DOMAIN = "serviceaccount.identity.linkerd.cluster.local";

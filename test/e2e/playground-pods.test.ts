@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { bun, kubectlPath, TestPlayground, until } from "../support/playground.ts";
+import { kubectlPath, TestPlayground, until, visibleBun } from "../support/playground.ts";
+
+const bun = visibleBun();
 
 let playground: TestPlayground;
 

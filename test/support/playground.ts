@@ -1,4 +1,5 @@
 /** A playground for tests: real processes, a state folder of its own, gone afterwards whatever happens. */
+import { afterAll } from "bun:test";
 import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -139,13 +140,14 @@ export function playgroundEnv(): Record<string, string> {
   return debian.debianEnv();
 }
 
-/** Bun as containers find it: they have a /tmp and a /run of their own, where this checkout may lie. */
-export const bun = visibleBun();
-
-function visibleBun(): string {
+/**
+ * Bun as containers find it: they have a /tmp and a /run of their own, where this checkout may lie. Then it is a copy,
+ * taken away after the test file that asks for it.
+ */
+export function visibleBun(): string {
   if (!/^\/(tmp|run)\//.test(process.execPath)) return process.execPath;
   const folder = mkdtempSync("/var/tmp/linkerd-ts-bun-");
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   chmodSync(folder, 0o755);
   copyFileSync(process.execPath, join(folder, "bun"));
   return join(folder, "bun");
