@@ -20,6 +20,10 @@ export async function enterLab(): Promise<number | undefined> {
       ...user,
       "--net",
       "--mount",
+      "--pid",
+      "--fork",
+      "--kill-child=SIGKILL", // whatever becomes of a run, its processes end with it
+      "--mount-proc",
       "--propagation",
       "private",
       "--",
@@ -28,7 +32,7 @@ export async function enterLab(): Promise<number | undefined> {
     ],
     { stdio: ["inherit", "inherit", "inherit"], env: { ...process.env, LINKERD_TS_BENCH_LAB: "inside" } },
   );
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill("SIGKILL"));
   return await child.exited;
 }
 
