@@ -4,6 +4,7 @@ import { type Figures, type Scenario, throughChain, worstHop } from "./scenario.
 
 const CONNECTIONS = 64;
 const LOADED_RATE = 10_000;
+const WARM_UP_SECONDS = 6; // a just-in-time compiler is done by then, and a long-lived proxy has it behind it
 
 /** Latency at a fixed rate, counted from the instant each request was due; and memory right after such a load. */
 export const fixedRate: readonly Scenario[] = [
@@ -26,7 +27,10 @@ function latency(name: string, rate: number): Scenario {
     name,
     main: "p99Us",
     subjects: ["linkerd-ts", "nginx", "haproxy", "direct"],
-    run: throughChain("http1", (running, { seconds }) => fixedRateLoad(running, rate, seconds)),
+    run: throughChain("http1", async (running, { seconds }) => {
+      await fixedRateLoad(running, LOADED_RATE, WARM_UP_SECONDS);
+      return fixedRateLoad(running, rate, seconds);
+    }),
   };
 }
 
