@@ -37,6 +37,16 @@ test("a counter already there at the first reading counts only what follows", as
   expect(await total(store, MINUTE_MS)).toBe(3);
 });
 
+test("a target that began after the store counts from zero at its first reading, an older one does not", async () => {
+  const { store, at } = storeAt(1_000_000);
+  at(1_010_000);
+  store.ingest("a", "process_start_time_seconds 1005\nresponse_total 7", { pod: "a" });
+  expect(await total(store, MINUTE_MS)).toBe(7);
+  store.ingest("b", "process_start_time_seconds 900\nresponse_total 7", { pod: "b" });
+  const old = await store.increase({ metric: "response_total", matchers: [equal("pod", "b")] }, MINUTE_MS, ["pod"]);
+  expect(old[0]?.value).toBe(0);
+});
+
 test("a reset counts from zero again", async () => {
   const { store, at } = storeAt();
   for (const [index, value] of [100, 110, 4, 6].entries()) {

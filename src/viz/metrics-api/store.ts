@@ -46,7 +46,7 @@ interface Series {
   readonly labels: Readonly<Record<string, string>>;
   /** Instants and values alternate; only changes and the last unchanged instant are kept, so quiet series stay small. */
   points: number[];
-  /** The target had been read before without this series: it grew from zero. */
+  /** It grew from zero before our eyes: the target had been read without it, or was started after this store. */
   readonly isBornWatched: boolean;
 }
 
@@ -56,6 +56,7 @@ interface Series {
  */
 export class MemoryStore implements MetricsSource {
   readonly #options: StoreOptions;
+  readonly #startedAtMs: number;
   readonly #families = new Map<string, Map<string, Series>>();
   readonly #targets = new Map<string, { seenAtMs: number }>(); // key: target's name
   #seriesCount = 0;
@@ -64,6 +65,7 @@ export class MemoryStore implements MetricsSource {
 
   constructor(options: StoreOptions) {
     this.#options = options;
+    this.#startedAtMs = options.wallMs();
   }
 
   get seriesCount(): number {
@@ -73,12 +75,12 @@ export class MemoryStore implements MetricsSource {
   /** Takes one reading of a target. `labels` are added to each sample (namespace, pod, deployment ...); the sample's own win. */
   ingest(target: string, text: string, labels: Readonly<Record<string, string>>): void {
     const nowMs = this.#options.wallMs();
-    const isKnown = this.#targets.has(target);
+    const isWatched = this.#targets.has(target) || startedAtMs(text) >= this.#startedAtMs;
     this.#targets.set(target, { seenAtMs: nowMs });
     readExposition(
       text,
       (name) => KEPT.has(name),
-      (sample) => this.#take(sample.name, { ...labels, ...sample.labels }, sample.value, nowMs, isKnown),
+      (sample) => this.#take(sample.name, { ...labels, ...sample.labels }, sample.value, nowMs, isWatched),
     );
   }
 
@@ -155,6 +157,12 @@ export class MemoryStore implements MetricsSource {
     }
     return [...groups.values()];
   }
+}
+
+/** When the target's process began, as it says itself; -Infinity when it does not. */
+function startedAtMs(text: string): number {
+  const seconds = /^process_start_time_seconds (\S+)$/m.exec(text)?.[1];
+  return seconds === undefined ? Number.NEGATIVE_INFINITY : Number(seconds) * 1_000;
 }
 
 function labelKey(labels: Readonly<Record<string, string>>): string {
