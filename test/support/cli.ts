@@ -30,7 +30,13 @@ export class CliBench {
     return path;
   }
 
-  async run(args: readonly string[], stdin = "", env: Record<string, string> = {}): Promise<CliRun> {
+  /** `heard` is told of each text for the person as it comes, for tests that act in the middle of a run. */
+  async run(
+    args: readonly string[],
+    stdin = "",
+    env: Record<string, string> = {},
+    heard: (text: string) => void = () => {},
+  ): Promise<CliRun> {
     let out = "";
     let err = "";
     const known: Record<string, string> = { KUBECONFIG: join(this.directory, "kubeconfig"), ...env };
@@ -40,6 +46,7 @@ export class CliBench {
       },
       err: (text) => {
         err += text;
+        heard(text);
       },
       readStdin: async () => stdin,
       env: (name) => known[name],
