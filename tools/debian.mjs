@@ -1,6 +1,6 @@
 // Debian packages that the playground, the tests and the benchmark use, unpacked into the clone and never installed.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fail, requireRoom, run, say, toolsDir } from "./toolchain.mjs";
 
@@ -159,13 +159,4 @@ function onPath(command) {
 function isInstalled(name) {
   const asked = spawnSync("dpkg-query", ["-W", "-f", "$" + "{Status}", name], { encoding: "utf8" });
   return asked.status === 0 && asked.stdout.includes("install ok installed");
-}
-
-/** True when the machine's os-release says Debian or a relative; used for hints only. */
-export function isDebianLike() {
-  try {
-    return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync("/etc/os-release", "utf8"));
-  } catch {
-    return false; // no os-release: certainly not one of them
-  }
 }

@@ -177,10 +177,3 @@ export function run(command, args, what, options = {}) {
     fail(`Cannot ${what}: ${command} ${args.join(" ")}\n${done.stdout ?? ""}${done.stderr ?? ""}${done.error ?? ""}`);
   return done.stdout;
 }
-
-/** True when `file` exists and is not older than any of `sources` (seconds of change compared by the file system). */
-export function isFresh(file, sources) {
-  if (!existsSync(file)) return false;
-  const at = statSync(file).mtimeMs;
-  return sources.every((source) => statSync(source).mtimeMs <= at);
-}

@@ -19,7 +19,6 @@ export function parseDuration(text: string): Parsed<number> {
     const match = part.exec(trimmed);
     if (!match) return wrong(text);
     totalMs += Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
-    if (part.lastIndex === 0) break;
   }
   return trimmed === "" ? wrong(text) : { value: totalMs, error: undefined };
 }
