@@ -82,10 +82,10 @@ async function show({ kubeconfig }: Playground): Promise<string[]> {
   await installMesh(cluster, linkerd, progress);
   await installShop(cluster, progress, shopManifest());
   const readyMs = progress.elapsedMs();
-  const { report, problems } = await assess(cluster, linkerd, progress, readyMs);
+  const { report, problems, hasEqualCounts } = await assess(cluster, linkerd, progress, readyMs);
   progress.done();
   if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  else await printReport(linkerd, report, NAMESPACE, { kubeconfig, isStaying: !options.once });
+  else await printReport(linkerd, report, NAMESPACE, { kubeconfig, isStaying: !options.once, hasEqualCounts });
   for (const problem of problems) process.stderr.write(`Not as it should be: ${problem}\n`);
   if (!options.once) await resume(cluster);
   return problems;

@@ -13,7 +13,7 @@ export async function assess(
   linkerd: Linkerd,
   steps: Steps,
   readyMs: number,
-): Promise<{ report: DemoReport; problems: string[] }> {
+): Promise<{ report: DemoReport; problems: string[]; hasEqualCounts: boolean }> {
   steps.step("Sending traffic");
   const sent = await sendEnough(cluster, (count) => steps.detail(`${count} requests`));
   steps.step("Comparing counters");
@@ -33,5 +33,6 @@ export async function assess(
   const pods = (await Promise.all(MESHED_NAMESPACES.map((namespace) => cluster.pods(namespace)))).flat();
   const unmeshed = pods.filter((pod) => !hasProxy(pod)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
   const unready = pods.filter((pod) => !isReady(pod)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
-  return { report, problems: problemsOf(report, { unmeshed, unready, others: [...differences, ...silent] }) };
+  const problems = problemsOf(report, { unmeshed, unready, others: [...differences, ...silent] });
+  return { report, problems, hasEqualCounts: differences.length === 0 };
 }

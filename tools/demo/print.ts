@@ -5,6 +5,8 @@ export interface PrintOptions {
   readonly kubeconfig: string;
   /** The demo goes on until Ctrl-C, so there is something to try. */
   readonly isStaying: boolean;
+  /** The proxies counted what the generator sent. */
+  readonly hasEqualCounts: boolean;
 }
 
 const WINDOW = "1m"; // the demo reads it some seconds after the first request
@@ -26,7 +28,8 @@ export async function printReport(
   await show("viz", "edges", "deploy", "-n", namespace);
   const total = Object.values(report.sent).reduce((sum, { sent }) => sum + sent, 0);
   const failed = Object.values(report.sent).reduce((sum, one) => sum + one.failed, 0);
-  out(`The shop's traffic generator sent ${total} requests and saw ${failed} fail; the proxies counted the same.`);
+  const counted = options.hasEqualCounts ? "the proxies counted the same" : "the proxies counted otherwise, see below";
+  out(`The shop's traffic generator sent ${total} requests and saw ${failed} fail; ${counted}.`);
   const largest = Math.round(Math.max(0, ...proxies.map(({ rssAnonKb }) => rssAnonKb)) / 1024);
   out(`${proxies.length} proxies run; the largest has ${largest} MB of memory of its own.\n`);
   out(LOOK_AT);
