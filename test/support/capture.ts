@@ -8,14 +8,21 @@ export interface Segment {
   readonly payload: Uint8Array;
 }
 
+/**
+ * A call to the discard port on loopback, refused: the last packet of a capture. tcpdump hands on what it has some time
+ * after it was said, and drops the rest when it is ended; packets keep their order, so whoever sees this one has seen all.
+ */
+const LAST_PORT = 9;
+const LAST_CALL = ["bash", "-c", `(exec 3<>/dev/tcp/127.0.0.1/${LAST_PORT}) 2>/dev/null; true`];
+
 /** Captures TCP in the network namespace of a process until stopped. */
 export class Capture {
   readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
-  readonly #bytes: Promise<ArrayBuffer>;
+  readonly #enter: readonly string[];
 
-  private constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">) {
+  private constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">, enter: readonly string[]) {
     this.#child = child;
-    this.#bytes = new Response(child.stdout).arrayBuffer();
+    this.#enter = enter;
   }
 
   /** Resolves when packets are being captured. `enter` is the command that enters the namespace, like `nsenter -t 1 -n`. */
@@ -33,10 +40,10 @@ export class Capture {
       "root",
       "-w",
       "-",
-      filter,
+      `(${filter}) or (tcp dst port ${LAST_PORT} and host 127.0.0.1)`,
     ];
     const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-    const capture = new Capture(child);
+    const capture = new Capture(child, enter);
     const reader = child.stderr.getReader();
     let said = "";
     while (!said.includes("listening on")) {
@@ -48,11 +55,26 @@ export class Capture {
     return capture;
   }
 
+  /** Everything that was said before this call. */
   async stop(): Promise<Segment[]> {
+    const lastCall = Bun.spawn([...this.#enter, ...LAST_CALL], { stdio: ["ignore", "ignore", "ignore"] });
+    const chunks: Uint8Array[] = [];
+    let packets: Segment[] = [];
+    for await (const chunk of this.#child.stdout) {
+      chunks.push(chunk);
+      packets = packetsOf(viewOf(Buffer.concat(chunks)));
+      if (packets.some(isLastCall)) break;
+    }
+    await lastCall.exited;
     this.#child.kill("SIGINT");
     await this.#child.exited;
-    return readPcap(new DataView(await this.#bytes));
+    if (!packets.some(isLastCall)) throw new Error("tcpdump ended before it was asked to");
+    return packets.filter(hasPayload);
   }
+}
+
+function isLastCall({ target }: Segment): boolean {
+  return target === `127.0.0.1:${LAST_PORT}`;
 }
 
 const LINUX_SLL = 113;
@@ -60,6 +82,20 @@ const LINUX_SLL2 = 276;
 
 /** TCP segments with payload out of a pcap file, IPv4 and IPv6. */
 export function readPcap(file: DataView): Segment[] {
+  return packetsOf(file).filter(hasPayload);
+}
+
+function hasPayload({ payload }: Segment): boolean {
+  return payload.length > 0;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** TCP segments out of a pcap file as far as it has been written, those without payload, too. */
+function packetsOf(file: DataView): Segment[] {
+  if (file.byteLength < 24) return [];
   const isLittle = file.getUint32(0, true) === 0xa1b2c3d4;
   if (!isLittle && file.getUint32(0, false) !== 0xa1b2c3d4) throw new Error("This is not a pcap file");
   const link = file.getUint32(20, isLittle);
@@ -67,10 +103,11 @@ export function readPcap(file: DataView): Segment[] {
   const segments: Segment[] = [];
   for (let at = 24; at + 16 <= file.byteLength; ) {
     const length = file.getUint32(at + 8, isLittle);
+    if (at + 16 + length > file.byteLength) break;
     const segment = readSegment(
       new DataView(file.buffer, file.byteOffset + at + 16 + headerBytes, length - headerBytes),
     );
-    if (segment && segment.payload.length > 0) segments.push(segment);
+    if (segment) segments.push(segment);
     at += 16 + length;
   }
   return segments;
