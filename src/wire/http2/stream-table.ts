@@ -1,6 +1,7 @@
 import { ClosedIds } from "./closed-ids.ts";
 import { MAX_WINDOW_BYTES } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
+import { StreamMap } from "./stream-map.ts";
 
 /**
  * The streams of one connection by id, and what is still known of ids that no longer live (RFC 9113 §5.1.1): a client's
@@ -8,7 +9,7 @@ import type { Http2Stream } from "./stream.ts";
  */
 export class StreamTable {
   readonly #isServer: boolean;
-  readonly #live = new Map<number, Http2Stream>();
+  readonly #live = new StreamMap();
   readonly #ended = new ClosedIds(64);
   readonly #resetByUs = new ClosedIds(1024);
   #lastPeerId = 0;
@@ -36,13 +37,13 @@ export class StreamTable {
     return this.#live.get(id);
   }
 
-  /** The live streams as they are now: the table may change while they are walked. */
+  /** The live streams as they are now, oldest first: the table may change while they are walked. */
   all(): Http2Stream[] {
-    return [...this.#live.values()];
+    return this.#live.values().sort((a, b) => a.id - b.id);
   }
 
   add(stream: Http2Stream): void {
-    this.#live.set(stream.id, stream);
+    this.#live.add(stream);
   }
 
   /** False when it did not live any more. */
