@@ -40,6 +40,36 @@ test("a large buffer is given back when it runs empty", () => {
   expect(out.start).toBe(0);
 });
 
+test("`trim()` keeps what was needed since the last time, and gives back what was not", () => {
+  const out = new OutputBuffer(1 << 20, 1 << 20);
+  const use = (count: number): void => {
+    out.append(new Uint8Array(count));
+    out.consume(count);
+  };
+  use(200_000);
+  out.trim();
+  expect(out.bytes.length).toBe(262_144);
+  use(70_000);
+  out.trim();
+  expect(out.bytes.length).toBe(262_144);
+  use(1_000);
+  out.trim();
+  expect(out.bytes.length).toBe(0);
+  use(1_000);
+  out.trim();
+  expect(out.bytes.length).toBe(1024);
+  out.trim();
+  expect(out.bytes.length).toBe(0);
+});
+
+test("`trim()` leaves bytes that wait alone", () => {
+  const out = new OutputBuffer();
+  out.append(Buffer.from("unsent"));
+  out.trim();
+  out.trim();
+  expect(text(out)).toBe("unsent");
+});
+
 test("passing the limit drops the bytes, says so, and takes nothing more", () => {
   const out = new OutputBuffer(2048);
   out.append(new Uint8Array(2000));

@@ -1,6 +1,7 @@
 /**
  * Bytes on their way out of one connection: codecs append at `end`, the connection writes from `start`.
- * Starts small and doubles with traffic, because a mesh is mostly idle connections; shrinks again when emptied.
+ * Starts small and doubles with traffic, because a mesh is mostly idle connections; `trim` takes back what a quiet while
+ * did not need. Without `trim`, one that has grown beyond `keepBytes` is given back as soon as it runs empty.
  *
  * Limit: `maxBytes` is hard. Back-pressure is meant to stop producers at a far lower mark; whoever goes on regardless
  * has its bytes dropped whole and `overflowed` set, and the owner must then end the connection. Nothing throws.
@@ -14,9 +15,14 @@ export class OutputBuffer {
   /** Bytes were dropped because `maxBytes` would have been passed: the stream of bytes has a hole. */
   overflowed = false;
   readonly maxBytes: number;
+  /** A larger buffer is given back when it runs empty. */
+  readonly #keepBytes: number;
+  /** The most that was used since the last `trim`. */
+  #usedBytes = 0;
 
-  constructor(maxBytes: number = DEFAULT_MAX_BYTES) {
+  constructor(maxBytes: number = DEFAULT_MAX_BYTES, keepBytes: number = KEEP_BYTES) {
     this.maxBytes = maxBytes;
+    this.#keepBytes = keepBytes;
   }
 
   /** Unsent bytes. */
@@ -64,9 +70,16 @@ export class OutputBuffer {
   consume(count: number): void {
     this.start += count;
     if (this.start < this.end) return;
+    if (this.end > this.#usedBytes) this.#usedBytes = this.end;
     this.start = 0;
     this.end = 0;
-    if (this.bytes.length > KEEP_BYTES) this.bytes = EMPTY;
+    if (this.bytes.length > this.#keepBytes) this.bytes = EMPTY;
+  }
+
+  /** Gives back the bytes when far fewer were needed since the last call. To be called now and then, about once a second. */
+  trim(): void {
+    if (this.end === 0 && this.#usedBytes * TRIM_FACTOR <= this.bytes.length) this.bytes = EMPTY;
+    this.#usedBytes = 0;
   }
 
   /** Forgets what is unsent. */
@@ -107,8 +120,9 @@ export function copyBytes(source: Uint8Array, from: number, to: number, target: 
 const copyNative = Buffer.prototype.copy as (target: Uint8Array, at: number, from: number, to: number) => number;
 const EMPTY = new Uint8Array(0);
 const FIRST_BYTES = 1024;
-/** A larger buffer is given back when it runs empty. */
 const KEEP_BYTES = 64 * 1024;
+/** Growing again to half of it costs less than keeping it for a burst that may not come back. */
+const TRIM_FACTOR = 4;
 /** Below this a byte loop beats a native call. */
 const SHORT_COPY = 48;
 /** Twice the largest read (512 KiB) with room for framing: one chunk always fits behind a buffer at its high-water mark. */

@@ -104,6 +104,7 @@ export class Http1Client implements ClientConnection, Flushable {
 
   /** Notes activity. To be called now and then with monotonic milliseconds; the owner decides what is idle for too long. */
   tick(nowMs: number): void {
+    this.#outbox.buffer.trim();
     if (!this.#isActive && this.lastActivityMs >= 0) return;
     this.#isActive = false;
     this.lastActivityMs = nowMs;

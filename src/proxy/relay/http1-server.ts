@@ -118,6 +118,7 @@ export class Http1Server implements Flushable {
 
   /** Checks the time limits. To be called now and then with monotonic milliseconds. */
   tick(nowMs: number): void {
+    this.#outbox.buffer.trim();
     if (this.#isActive || this.lastActivityMs < 0) {
       this.#isActive = false;
       this.lastActivityMs = nowMs;

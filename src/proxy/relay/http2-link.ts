@@ -75,8 +75,9 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
     return this.#state === CLOSED;
   }
 
-  /** Call about once a second: notices silence. */
+  /** Call about once a second: notices silence, and gives back memory. */
   tick(nowMs: number): void {
+    this.connection.sender.output.trim();
     if (this.#wasHeard) {
       this.#wasHeard = false;
       this.#heardAtMs = nowMs;

@@ -37,7 +37,7 @@ export interface SenderOwner {
  * windows but does not read (CVE-2019-9517) costs no more than that.
  */
 export class Http2Sender {
-  readonly output = new OutputBuffer(MAX_OUTPUT_BYTES);
+  readonly output = new OutputBuffer(MAX_OUTPUT_BYTES, KEPT_OUTPUT_BYTES); // its owner trims it
   readonly peer = new PeerSettings();
   readonly #encoder = new HpackEncoder();
   readonly #owner: SenderOwner;
@@ -345,6 +345,8 @@ function continueBlock(out: Uint8Array, from: number, end: number, limit: number
 
 /** A body chunk of 512 KiB waiting in a stream, and heads behind 256 KiB of DATA, fit four times. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+/** What a busy connection fills again and again (`outputHighBytes`) with room for heads behind it. */
+const KEPT_OUTPUT_BYTES = 512 * 1024;
 /** Larger frames would hold up other streams for no gain. */
 const MAX_DATA_BYTES = 16_384;
 const MAX_REASON_BYTES = 256;
