@@ -54,7 +54,8 @@ const near = new Sink();
 const far = new Sink();
 const owner = { available() {}, gone() {} };
 const toApplication = new Http2ClientConnection({ transport: far, owner, clock: systemClock, turn });
-const application = { pools: () => () => ({ take: () => toApplication }) } as unknown as Application;
+const pool = { take: () => toApplication };
+const application = { pools: () => () => pool } as unknown as Application;
 const policy = defaultPolicy("all-unauthenticated", [IpNetwork.parse("10.0.0.0/8")!], 1000, false);
 const handler = new InboundHttp(
   {

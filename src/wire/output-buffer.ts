@@ -43,10 +43,7 @@ export class OutputBuffer {
   appendRange(source: Uint8Array, from: number, to: number): void {
     const count = to - from;
     if (!this.reserve(count)) return;
-    if (count < SHORT_COPY) {
-      const bytes = this.bytes;
-      for (let at = this.end, i = from; i < to; i++) bytes[at++] = source[i];
-    } else copyBytes(source, from, to, this.bytes, this.end);
+    copyBytes(source, from, to, this.bytes, this.end);
     this.end += count;
   }
 
@@ -114,7 +111,8 @@ export class OutputBuffer {
  * that the socket brought makes the runtime give it a storage object of its own (0.5 to 0.8 µs against 0.1 µs, and garbage).
  */
 export function copyBytes(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
-  copyNative.call(source, target, at, from, to);
+  if (to - from < SHORT_COPY) for (let i = from; i < to; i++) target[at++] = source[i];
+  else copyNative.call(source, target, at, from, to);
 }
 
 const copyNative = Buffer.prototype.copy as (target: Uint8Array, at: number, from: number, to: number) => number;

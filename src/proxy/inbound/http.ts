@@ -45,6 +45,8 @@ export class InboundHttp implements RequestHandler {
   readonly #pools: (isHttp2: boolean) => HttpPool;
   #decidedFor: ServerPolicy | undefined;
   readonly #decisions = new Map<InboundRule, Decision>(); // of the current policy
+  /** What is added to the request in hand; whoever keeps it copies it. */
+  readonly #added: HeaderLine[] = [];
 
   constructor(connection: InboundConnection, deps: InboundHttpDeps) {
     this.#deps = deps;
@@ -139,7 +141,8 @@ export class InboundHttp implements RequestHandler {
   }
 
   #pass(head: RequestHead, call: InboundCall, rule: InboundRule, target: InboundTarget): void {
-    const added: HeaderLine[] = [];
+    const added = this.#added;
+    added.length = 0;
     const { filters } = rule;
     const failure = drawFailure(filters.failures, this.#deps.random);
     if (failure) {
@@ -158,7 +161,7 @@ export class InboundHttp implements RequestHandler {
     const pool = this.#pools(head.version === HTTP_2);
     const connection = pool.take();
     if (connection) call.open(connection, head, added, target);
-    else pool.wait(new Waiting(call, head.copy(), added, target));
+    else pool.wait(new Waiting(call, head.copy(), [...added], target));
   }
 
   /** Authorization depends on the rule and the connection only: decided at the rule's first request. */

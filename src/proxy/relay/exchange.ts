@@ -8,7 +8,7 @@ import type { RelayError } from "../errors.ts";
  *   server connection --RequestHandler.request--> (inbound | outbound) --ClientConnection.open--> client connection
  *
  * An exchange is two halves, request and response; each half is a head, body chunks, an end with optional trailers.
- * Heads, fields and chunks are lent until the call returns. Back-pressure is a return value: `body` answers false when
+ * Heads, fields, lists of added fields and chunks are lent until the call returns. Back-pressure is a return value: `body` answers false when
  * its side is full, the producer then stops and waits for `resume` on its own side.
  * Calls never throw on peer input; what goes wrong travels as `abort`.
  */

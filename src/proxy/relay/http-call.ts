@@ -146,7 +146,8 @@ export class HttpCall implements ResponseSink {
     }
     this.#status = head.status;
     if (this.isGrpc) this.#grpcStatus = readGrpcStatus(head.fields);
-    const added: HeaderLine[] = [];
+    const added = ADDED;
+    added.length = 0;
     this.#target!.responded(head, added, this);
     if (this.#edits.length > 0) editResponse(this.#edits, head, added);
     this.stream.respond(head, added);
@@ -280,6 +281,8 @@ const ERROR_LABELS: Partial<Record<RelayError["code"], string>> = {
 };
 
 const NO_EDITS: readonly FieldEdits[] = [];
+/** Filled and lent within one call, again and again. */
+const ADDED: HeaderLine[] = [];
 const NONE: readonly HeaderLine[] = [];
 const GRPC_STATUS = knownId("grpc-status");
 

@@ -43,10 +43,9 @@ export class TurnQueue {
       }
     } finally {
       // A flush that threw is our own mistake: it is reported, and its neighbours still get theirs.
-      const missed = batch.splice(next);
+      for (; next < batch.length; next++) this.#again(batch[next]);
       batch.length = 0;
       this.#spare = batch;
-      for (const connection of missed) this.#again(connection);
     }
   }
 

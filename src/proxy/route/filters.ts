@@ -143,7 +143,8 @@ function editFields(edit: FieldEdits, head: RequestHead | ResponseHead, added: H
 
 /** The failure that chance picks for this request, if any. */
 export function drawFailure(failures: readonly FailureInjection[], random: Random): FailureInjection | undefined {
-  return failures.find(({ ratio }) => ratio >= 1 || random.next() < ratio);
+  for (const failure of failures) if (failure.ratio >= 1 || random.next() < failure.ratio) return failure;
+  return undefined;
 }
 
 /** Where a redirect leads; undefined when it would lead to the request itself. `prefix` is what the rule matched on. */

@@ -9,11 +9,13 @@ export interface RuleEntry<T> {
 
 /**
  * Which rule a request follows. All ways to match are laid out flat in order of precedence when the table is made
- * (ties keep the order of the list), so that finding is walking until the first fit. Never changes.
+ * (ties keep the order of the list), so that finding is walking until the first fit. What it says never changes.
  */
 export class RouteTable<T> {
   readonly #entries: readonly { readonly match: RequestMatch; readonly rule: T }[];
   readonly #always: T | undefined; // the only rule, when it takes everything
+  #lastAuthority = ""; // requests for one authority come in a row
+  #lastHost = "";
 
   constructor(rules: readonly RuleEntry<T>[]) {
     const entries = rules.flatMap(({ matches, rule }) => matches.map((match) => ({ match, rule })));
@@ -23,9 +25,16 @@ export class RouteTable<T> {
 
   find(head: RequestHead): T | undefined {
     if (this.#always !== undefined) return this.#always;
-    const host = hostOf(head.authority);
+    const host = this.#hostOf(head.authority);
     for (const { match, rule } of this.#entries) if (match.matches(head, host)) return rule;
     return undefined;
+  }
+
+  #hostOf(authority: string): string {
+    if (authority === this.#lastAuthority) return this.#lastHost;
+    this.#lastAuthority = authority;
+    this.#lastHost = hostOf(authority);
+    return this.#lastHost;
   }
 }
 

@@ -1,9 +1,20 @@
 import { copyBytes } from "#output";
 import { DynamicTable } from "./dynamic-table.ts";
-import { type Entry, intern, internName, isValueOf, type Name, ROLE_PLAIN, ROLE_UNKNOWN_PSEUDO } from "./entry.ts";
+import {
+  type Entry,
+  intern,
+  internName,
+  isValueOf,
+  type Name,
+  ROLE_AUTHORITY,
+  ROLE_PATH,
+  ROLE_PLAIN,
+  ROLE_UNKNOWN_PSEUDO,
+} from "./entry.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { decodeHuffman } from "./huffman.ts";
 import { knownName } from "./known-name.ts";
+import { LiteralCache } from "./literal-cache.ts";
 import { STATIC, STATIC_COUNT } from "./static-table.ts";
 import { isFieldName } from "./syntax.ts";
 
@@ -103,6 +114,8 @@ export class HpackDecoder {
       const named = this.#entryAt(index);
       if (named === undefined) return false;
       name = named.name;
+      if (name.role === ROLE_PATH) return this.#pseudo(bytes, to, block, name, PATHS);
+      if (name.role === ROLE_AUTHORITY) return this.#pseudo(bytes, to, block, name, AUTHORITIES);
       if (name.bytes.length > block.room) return this.#skipText(bytes, to, block, false);
       copyBytes(name.bytes, 0, name.bytes.length, block.scratch, nameStart);
       nameEnd += name.bytes.length;
@@ -127,6 +140,37 @@ export class HpackDecoder {
     return true;
   }
 
+  /** The value of a `:path` or `:authority` that stays out of the table. */
+  #pseudo(bytes: Uint8Array, to: number, block: HeaderBlock, name: Name, cache: LiteralCache): boolean {
+    const from = this.#at;
+    const end = this.#skip(bytes, to);
+    if (end < 0) return false;
+    const known = cache.find(bytes, from, end);
+    if (known !== null) {
+      block.addPseudo(name, known.text, known.length, known.isValid);
+      return true;
+    }
+    this.#at = from;
+    const start = block.end;
+    const valueEnd = this.#text(bytes, to, block, start);
+    if (valueEnd === BROKEN) return false;
+    if (valueEnd === OVERSIZE) return this.#oversize(block, false);
+    const isValid = isValueOf(name.role, block.scratch, start, valueEnd);
+    const text = latin1(block.scratch, start, valueEnd);
+    cache.add(bytes, from, end, text, isValid);
+    block.addPseudo(name, text, text.length, isValid);
+    return true;
+  }
+
+  /** Passes over a text; where it ended, or BROKEN. */
+  #skip(bytes: Uint8Array, to: number): number {
+    if (this.#at >= to) return BROKEN;
+    const length = this.#integer(bytes, to, 0x7f);
+    if (length < 0 || length > to - this.#at) return BROKEN;
+    this.#at += length;
+    return this.#at;
+  }
+
   /** RFC 7541 §5.2 into the block's scratch at `at`; where it ended, BROKEN, or OVERSIZE (then it was skipped). */
   #text(bytes: Uint8Array, to: number, block: HeaderBlock, at: number): number {
     if (this.#at >= to) return BROKEN;
@@ -143,18 +187,13 @@ export class HpackDecoder {
       return end < 0 ? BROKEN : end;
     }
     if (length > room) return OVERSIZE;
-    if (length < SHORT_COPY) for (let i = 0; i < length; i++) scratch[at + i] = bytes[from + i];
-    else copyBytes(bytes, from, from + length, scratch, at);
+    copyBytes(bytes, from, from + length, scratch, at);
     return at + length;
   }
 
   /** The name was too long to hold: passes over the value too. */
   #skipText(bytes: Uint8Array, to: number, block: HeaderBlock, isIndexed: boolean): boolean {
-    if (this.#at >= to) return false;
-    const length = this.#integer(bytes, to, 0x7f);
-    if (length < 0 || length > to - this.#at) return false;
-    this.#at += length;
-    return this.#oversize(block, isIndexed);
+    return this.#skip(bytes, to) >= 0 && this.#oversize(block, isIndexed);
   }
 
   /** RFC 7541 §4.4: what does not fit our scratch is larger than the table too, and so empties it. */
@@ -179,9 +218,10 @@ export class HpackDecoder {
   }
 }
 
+const PATHS = new LiteralCache();
+const AUTHORITIES = new LiteralCache();
 const BROKEN = -1;
 const OVERSIZE = -2;
-const SHORT_COPY = 48;
 const BAD_NAME = "a field name that is not a lower-case token (RFC 9113 §8.2.1)";
 
 function nameOf(bytes: Uint8Array, from: number, to: number): Name {

@@ -119,8 +119,8 @@ export class HpackEncoder {
     }
     const { bytes } = entry;
     at = integer(bytes.length - nameLength, 0, 0x7f, out, at);
-    for (let i = nameLength; i < bytes.length; i++) out[at++] = bytes[i];
-    return at;
+    copyBytes(bytes, nameLength, bytes.length, out, at);
+    return at + bytes.length - nameLength;
   }
 
   /** False for what would push out most of the table: it goes without indexing. */
@@ -223,15 +223,9 @@ function literal(
 function text(bytes: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
   const length = to - from;
   at = integer(length, 0, 0x7f, out, at);
-  if (length < SHORT_COPY) for (let i = from; i < to; i++) out[at++] = bytes[i];
-  else {
-    copyBytes(bytes, from, to, out, at);
-    at += length;
-  }
-  return at;
+  copyBytes(bytes, from, to, out, at);
+  return at + length;
 }
-
-const SHORT_COPY = 48;
 
 /** Lower-cases the name of the literal written at `start`: it stands behind the first byte and its own length. */
 function lowerCase(out: Uint8Array, start: number, end: number, nameLength: number): void {

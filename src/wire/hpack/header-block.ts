@@ -3,6 +3,7 @@ import { copyBytes } from "#output";
 import {
   type Entry,
   isValueOf,
+  type Name,
   NEVER_INDEXED,
   ROLE_AUTHORITY,
   ROLE_CONNECTION,
@@ -86,7 +87,7 @@ export class HeaderBlock {
   /** A field that is a table entry. */
   addEntry(entry: Entry): void {
     if (!this.#count(entry.size)) return;
-    if (!entry.isValid) this.fail("a field value that its name may not have");
+    if (!entry.isValid) this.fail(BAD_VALUE);
     const name = entry.name;
     if (name.role !== ROLE_PLAIN && this.#takePseudo(name.role, entry.value)) return;
     const start = this.end;
@@ -99,10 +100,17 @@ export class HeaderBlock {
   /** A literal that stays out of the table; name and value stand at the end of `scratch` in this order. */
   addLiteral(id: number, role: number, nameStart: number, valueStart: number, valueEnd: number, never: boolean): void {
     if (!this.#count(valueEnd - nameStart + 32)) return;
-    if (!isValueOf(role, this.scratch, valueStart, valueEnd)) this.fail("a field value that its name may not have");
+    if (!isValueOf(role, this.scratch, valueStart, valueEnd)) this.fail(BAD_VALUE);
     if (role !== ROLE_PLAIN && this.#takePseudo(role, latin1(this.scratch, valueStart, valueEnd))) return;
     this.end = valueEnd;
     this.#push(id, role, nameStart, valueStart, valueEnd, never ? NEVER_INDEXED : null);
+  }
+
+  /** A pseudo-field that is no table entry, with its text. */
+  addPseudo(name: Name, value: string, valueBytes: number, isValid: boolean): void {
+    if (!this.#count(name.bytes.length + valueBytes + 32)) return;
+    if (!isValid) this.fail(BAD_VALUE);
+    this.#takePseudo(name.role, value);
   }
 
   /** Counts a literal that cannot even be held. */
@@ -224,6 +232,7 @@ export class HeaderBlock {
  * value of as many, which in Huffman text of 30 bits a byte is 15,240 bytes, for which the decoder asks 8 / 5 of room.
  */
 const SPARE_BYTES = 28_672;
+const BAD_VALUE = "a field value that its name may not have";
 const COOKIE = Buffer.from("cookie");
 
 function latin1(bytes: Uint8Array, from: number, to: number): string {

@@ -37,6 +37,8 @@ export class OutboundHttp implements RequestHandler {
   readonly #target: Target;
   readonly #deps: OutboundHttpDeps;
   readonly #inFlight: InFlight;
+  /** What is added to the request in hand; whoever keeps it copies it. */
+  readonly #added: HeaderLine[] = [];
 
   constructor(target: Target, deps: OutboundHttpDeps, inFlight: InFlight) {
     this.#target = target;
@@ -90,7 +92,8 @@ export class OutboundHttp implements RequestHandler {
     }
     const backend = pickBackend(rule.distribution, this.#deps.random);
     const series = RouteSeries.of(this.#deps.metrics, policy.parent, rule, backend?.ref);
-    const added: HeaderLine[] = [];
+    const added = this.#added;
+    added.length = 0;
     if (answeredByFilter(rule.filters, rule.prefix, head, added, call, this.#deps.random)) return;
     if (!backend) {
       call.fail(
@@ -156,6 +159,7 @@ export class OutboundHttp implements RequestHandler {
     const { clock, random, emitsDetail } = this.#deps;
     const policy = rule.retry!;
     const kept = head.copy();
+    const lines = [...added];
     const deadlineMs = rule.timeouts.requestMs > 0 ? whole.startedAtMs + rule.timeouts.requestMs : Infinity;
     const attempt = (stream: AttemptStream) => {
       const call = new HttpCall(kept, stream, clock, emitsDetail);
@@ -169,7 +173,7 @@ export class OutboundHttp implements RequestHandler {
       if (policy.headersTimeoutMs > 0 && !stream.isLast) {
         limitHeaders(call, clock, policy.headersTimeoutMs, concrete.name);
       }
-      new Dispatch(concrete, call).start(kept.copy(), [...added]);
+      new Dispatch(concrete, call).start(kept.copy(), [...lines]);
     };
     new RetryingExchange(whole.stream, {
       policy,
@@ -241,8 +245,8 @@ function answeredByFilter(
 class Dispatch implements Waiter, PoolWaiter {
   readonly #concrete: HttpConcrete;
   readonly #call: HttpCall;
-  #head: RequestHead | null = null; // our copy, when we wait
-  #added: HeaderLine[] = [];
+  #head: RequestHead | null = null; // our copies, when we wait
+  #added: HeaderLine[] = NO_LINES;
   #endpoint: HttpEndpoint | null = null;
 
   constructor(concrete: HttpConcrete, call: HttpCall) {
@@ -251,7 +255,6 @@ class Dispatch implements Waiter, PoolWaiter {
   }
 
   start(head: RequestHead, added: HeaderLine[]): void {
-    this.#added = added;
     const requiredId = takeRequiredId(head);
     if (requiredId !== undefined && !this.#isIdentified(requiredId)) return;
     const endpoint = this.#concrete.balancer.pick();
@@ -261,6 +264,7 @@ class Dispatch implements Waiter, PoolWaiter {
       return;
     }
     this.#head = head.copy();
+    this.#added = [...added];
     this.#call.holdUntilDone(() => this.#cancel());
     if (endpoint) this.#await(endpoint);
     else this.#concrete.balancer.wait(this);
@@ -322,3 +326,4 @@ function takeRequiredId(head: RequestHead): string | undefined {
 }
 
 const REQUIRE_ID = knownId("l5d-require-id");
+const NO_LINES: HeaderLine[] = [];
