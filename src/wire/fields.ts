@@ -78,6 +78,14 @@ export class Fields {
     return latin1(this.bytes, this.at[offset + 3], this.at[offset + 4]);
   }
 
+  /** Whether the value is exactly this text (one character per byte). */
+  valueEquals(index: number, text: string): boolean {
+    const start = this.at[index * STRIDE + 3];
+    if (this.at[index * STRIDE + 4] - start !== text.length) return false;
+    for (let i = 0; i < text.length; i++) if (this.bytes[start + i] !== text.charCodeAt(i)) return false;
+    return true;
+  }
+
   /** Whether the value begins with this lower-case text, ASCII case-insensitively; `isWhole`: and is no longer. */
   valueIs(index: number, lowerText: string, isWhole: boolean): boolean {
     const start = this.at[index * STRIDE + 3];

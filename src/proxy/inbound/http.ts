@@ -271,7 +271,7 @@ class Waiting implements PoolWaiter {
 /** What routes are matched by is what the application sees: HTTP/1 carried over HTTP/2 may say two things. */
 function dropOtherHost(head: RequestHead): void {
   const index = head.fields.find(HOST);
-  if (index >= 0 && head.fields.value(index) !== head.authority) head.fields.remove(index);
+  if (index >= 0 && !head.fields.valueEquals(index, head.authority)) head.fields.remove(index);
 }
 
 const HOST = knownId("host");

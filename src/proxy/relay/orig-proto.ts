@@ -30,6 +30,7 @@ export function takeOrigProtoRequest(head: RequestHead, isFromProxy: boolean): b
   const version = value.startsWith("HTTP/1.1") ? HTTP_1_1 : value.startsWith("HTTP/1.0") ? HTTP_1_0 : HTTP_2;
   if (version === HTTP_2) return false;
   head.version = version;
+  if (value === "HTTP/1.1") return true; // no flags
   head.isAbsoluteForm = value
     .split(";")
     .slice(1)
@@ -56,7 +57,7 @@ function take(head: RequestHead | ResponseHead): string | undefined {
   const { fields } = head;
   let value: string | undefined;
   for (let index = fields.find(ORIG_PROTO); index >= 0; index = fields.find(ORIG_PROTO)) {
-    value ??= fields.value(index);
+    value ??= fields.valueEquals(index, "HTTP/1.1") ? "HTTP/1.1" : fields.value(index); // nearly always: no new string
     fields.remove(index);
   }
   return value;

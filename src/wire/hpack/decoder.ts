@@ -1,4 +1,5 @@
 import { copyBytes } from "#output";
+import { TextCache } from "#text-cache";
 import { DynamicTable } from "./dynamic-table.ts";
 import {
   type Entry,
@@ -14,7 +15,6 @@ import {
 import type { HeaderBlock } from "./header-block.ts";
 import { decodeHuffman } from "./huffman.ts";
 import { knownName } from "./known-name.ts";
-import { LiteralCache } from "./literal-cache.ts";
 import { STATIC, STATIC_COUNT } from "./static-table.ts";
 import { isFieldName } from "./syntax.ts";
 
@@ -141,13 +141,13 @@ export class HpackDecoder {
   }
 
   /** The value of a `:path` or `:authority` that stays out of the table. */
-  #pseudo(bytes: Uint8Array, to: number, block: HeaderBlock, name: Name, cache: LiteralCache): boolean {
+  #pseudo(bytes: Uint8Array, to: number, block: HeaderBlock, name: Name, cache: TextCache): boolean {
     const from = this.#at;
     const end = this.#skip(bytes, to);
     if (end < 0) return false;
     const known = cache.find(bytes, from, end);
     if (known !== null) {
-      block.addPseudo(name, known.text, known.length, known.isValid);
+      block.addPseudo(name, known.text, known.isValid);
       return true;
     }
     this.#at = from;
@@ -158,7 +158,7 @@ export class HpackDecoder {
     const isValid = isValueOf(name.role, block.scratch, start, valueEnd);
     const text = latin1(block.scratch, start, valueEnd);
     cache.add(bytes, from, end, text, isValid);
-    block.addPseudo(name, text, text.length, isValid);
+    block.addPseudo(name, text, isValid);
     return true;
   }
 
@@ -218,8 +218,8 @@ export class HpackDecoder {
   }
 }
 
-const PATHS = new LiteralCache();
-const AUTHORITIES = new LiteralCache();
+const PATHS = new TextCache();
+const AUTHORITIES = new TextCache();
 const BROKEN = -1;
 const OVERSIZE = -2;
 const BAD_NAME = "a field name that is not a lower-case token (RFC 9113 §8.2.1)";

@@ -89,7 +89,10 @@ export class HeaderBlock {
     if (!this.#count(entry.size)) return;
     if (!entry.isValid) this.fail(BAD_VALUE);
     const name = entry.name;
-    if (name.role !== ROLE_PLAIN && this.#takePseudo(name.role, entry.value)) return;
+    if (isPseudo(name.role)) {
+      this.#takePseudo(name.role, entry.value);
+      return;
+    }
     const start = this.end;
     copyBytes(entry.bytes, 0, entry.bytes.length, this.scratch, start);
     const valueStart = start + name.bytes.length;
@@ -101,14 +104,17 @@ export class HeaderBlock {
   addLiteral(id: number, role: number, nameStart: number, valueStart: number, valueEnd: number, never: boolean): void {
     if (!this.#count(valueEnd - nameStart + 32)) return;
     if (!isValueOf(role, this.scratch, valueStart, valueEnd)) this.fail(BAD_VALUE);
-    if (role !== ROLE_PLAIN && this.#takePseudo(role, latin1(this.scratch, valueStart, valueEnd))) return;
+    if (isPseudo(role)) {
+      this.#takePseudo(role, latin1(this.scratch, valueStart, valueEnd));
+      return;
+    }
     this.end = valueEnd;
     this.#push(id, role, nameStart, valueStart, valueEnd, never ? NEVER_INDEXED : null);
   }
 
   /** A pseudo-field that is no table entry, with its text. */
-  addPseudo(name: Name, value: string, valueBytes: number, isValid: boolean): void {
-    if (!this.#count(name.bytes.length + valueBytes + 32)) return;
+  addPseudo(name: Name, value: string, isValid: boolean): void {
+    if (!this.#count(name.bytes.length + value.length + 32)) return;
     if (!isValid) this.fail(BAD_VALUE);
     this.#takePseudo(name.role, value);
   }
@@ -153,9 +159,8 @@ export class HeaderBlock {
     if (role !== ROLE_PLAIN) this.#check(role, valueStart, end);
   }
 
-  /** True when it was a pseudo-field. RFC 9113 §8.3: before all others, each at most once, none that is not defined. */
-  #takePseudo(role: number, value: string): boolean {
-    if (role > ROLE_UNKNOWN_PSEUDO) return false;
+  /** RFC 9113 §8.3: before all others, each at most once, none that is not defined. */
+  #takePseudo(role: number, value: string): void {
     if (role === ROLE_UNKNOWN_PSEUDO) this.fail("an undefined pseudo-field");
     if (this.fields.count > 0) this.fail("a pseudo-field behind an ordinary field");
     if ((this.pseudo & (1 << role)) !== 0) this.fail("a pseudo-field that comes twice");
@@ -165,7 +170,6 @@ export class HeaderBlock {
     else if (role === ROLE_SCHEME) this.scheme = value;
     else if (role === ROLE_AUTHORITY) this.authority = value;
     else if (role === ROLE_STATUS) this.status = value;
-    return true;
   }
 
   #check(role: number, from: number, to: number): void {
@@ -225,6 +229,10 @@ export class HeaderBlock {
     this.end = end;
     fields.push(0, start, valueStart, valueStart, end, null);
   }
+}
+
+function isPseudo(role: number): boolean {
+  return role !== ROLE_PLAIN && role <= ROLE_UNKNOWN_PSEUDO;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type Fields, REMOVED, STRIDE } from "#fields";
 import { HTTP_1_0, HTTP_1_1, LENGTH_UNKNOWN, RequestHead } from "#message";
+import { TextCache } from "#text-cache";
 import { type BodyRangeSink, BodyReader } from "./body-reader.ts";
 import {
   BAD_HOST,
@@ -245,10 +246,10 @@ export class RequestReader {
     const { head } = this;
     const { bytes } = head.fields;
     const { targetStart: from, targetEnd: to } = this.#line;
-    head.authority = this.#hostIndex < 0 ? "" : head.fields.value(this.#hostIndex);
+    head.authority = this.#hostIndex < 0 ? "" : this.#hostText();
     if (head.method === "CONNECT") return this.#connectTarget(bytes, from, to);
     if (bytes[from] === SLASH) {
-      head.path = latin1(bytes, from, to);
+      head.path = PATHS.latin1(bytes, from, to);
       return 0;
     }
     if (bytes[from] === ASTERISK && to === from + 1) {
@@ -256,6 +257,12 @@ export class RequestReader {
       return head.method === "OPTIONS" ? 0 : BAD_TARGET;
     }
     return this.#absoluteTarget(bytes, from, to);
+  }
+
+  #hostText(): string {
+    const { bytes, at } = this.head.fields;
+    const offset = this.#hostIndex * STRIDE;
+    return HOSTS.latin1(bytes, at[offset + 3], at[offset + 4]);
   }
 
   #connectTarget(bytes: Uint8Array, from: number, to: number): number {
@@ -298,6 +305,8 @@ function latin1(bytes: Uint8Array, from: number, to: number): string {
   return Buffer.prototype.latin1Slice.call(bytes, from, to);
 }
 
+const PATHS = new TextCache();
+const HOSTS = new TextCache();
 const SLASH = 0x2f;
 const ASTERISK = 0x2a;
 const NO_BYTES = new Uint8Array(0);

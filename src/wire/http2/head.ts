@@ -89,8 +89,8 @@ export class HeadReader {
     const { block } = this;
     if (block.hostIndex < 0) return block.authority;
     const { fields } = block;
+    if (fields.valueEquals(block.hostIndex, block.authority)) return block.authority;
     const host = fields.value(block.hostIndex);
-    if (host === block.authority) return host;
     const offset = block.hostIndex * STRIDE;
     if (!isAuthority(fields.bytes, fields.at[offset + 3], fields.at[offset + 4])) return null;
     if (host === "" || host.toLowerCase() === block.authority.toLowerCase()) return block.authority;

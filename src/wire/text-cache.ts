@@ -1,38 +1,44 @@
-/** The text of one literal, and whether it may stand where it stood. */
+/** What some bytes say, and whether they may stand where they stood. */
 export interface CachedText {
   readonly text: string;
-  /** Bytes of the text, not of its code. */
-  readonly length: number;
   readonly isValid: boolean;
 }
 
 interface Slot extends CachedText {
-  /** As it stood on the wire: Huffman bit, length, and the text, coded or not. */
   readonly key: Uint8Array;
 }
 
 /**
- * What literals said that peers send again and again without putting them into a table (nghttp2 does so with every `:path`):
- * found by their bytes on the wire, so that nothing is decoded, checked or made a string twice.
+ * Texts that peers send again and again, found by their bytes on the wire: hosts, and paths, which nghttp2 for one never
+ * puts into a table. So nothing is decoded, checked or made a string twice, and look-ups by a text find its hash made.
  *
- * Limit: 256 literals of at most 128 bytes. Only one in eight unknown ones is taken, so that paths which never come back
- * cost next to nothing. Shared by all connections: the meaning of a literal depends on nothing else.
+ * Limit: 256 texts of at most 128 bytes. Only one in eight unknown ones is taken, so that paths which never come back
+ * cost next to nothing. May be shared by connections: what bytes say depends on nothing else.
  */
-export class LiteralCache {
+export class TextCache {
   readonly #slots: (Slot | null)[] = new Array(SLOTS).fill(null);
   #missCount = 0;
 
-  /** The text at [from, to), if it is known. */
+  /** The bytes [from, to) as text, one character each. */
+  latin1(bytes: Uint8Array, from: number, to: number): string {
+    const known = this.find(bytes, from, to);
+    if (known !== null) return known.text;
+    const text = Buffer.prototype.latin1Slice.call(bytes, from, to);
+    this.add(bytes, from, to, text, true);
+    return text;
+  }
+
+  /** What [from, to) says, if it is known. */
   find(bytes: Uint8Array, from: number, to: number): CachedText | null {
     const slot = this.#slots[slotOf(bytes, from, to)];
     return slot !== null && isSame(slot.key, bytes, from, to) ? slot : null;
   }
 
-  /** Offers what an unknown literal turned out to say. */
+  /** Offers what unknown bytes turned out to say. */
   add(bytes: Uint8Array, from: number, to: number, text: string, isValid: boolean): void {
     if (++this.#missCount % TAKE_EVERY !== 0 || to - from > MAX_KEY_BYTES) return;
     const key = Uint8Array.prototype.slice.call(bytes, from, to);
-    this.#slots[slotOf(bytes, from, to)] = { key, text, length: text.length, isValid };
+    this.#slots[slotOf(bytes, from, to)] = { key, text, isValid };
   }
 }
 

@@ -1,26 +1,27 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { LiteralCache } from "./literal-cache.ts";
+import { TextCache } from "./text-cache.ts";
 
-test("whatever was offered, a literal is found with its own text or not at all", () => {
+test("whatever was offered, bytes are found with their own text or not at all", () => {
   fc.assert(
     fc.property(
       fc.array(fc.string({ unit: fc.constantFrom("a", "b", "/"), maxLength: 6 }), { maxLength: 300 }),
       (texts) => {
-        const cache = new LiteralCache();
+        const cache = new TextCache();
         for (const text of texts) {
           const bytes = Buffer.from(`??${text}`, "latin1");
           const found = cache.find(bytes, 2, bytes.length);
+          expect(cache.latin1(bytes, 2, bytes.length)).toBe(text);
           if (found === null) cache.add(bytes, 2, bytes.length, text, true);
-          else expect(found).toMatchObject({ text, length: text.length, isValid: true });
+          else expect(found).toMatchObject({ text, isValid: true });
         }
       },
     ),
   );
 });
 
-test("one in eight unknown literals is taken, none that is long", () => {
-  const cache = new LiteralCache();
+test("one in eight unknown texts is taken, none that is long", () => {
+  const cache = new TextCache();
   const known = (text: string): boolean => cache.find(Buffer.from(text), 0, text.length) !== null;
   const offer = (text: string): void => cache.add(Buffer.from(text), 0, text.length, text, false);
   for (let i = 0; i < 8; i++) offer(`/items/${i}`);
@@ -30,8 +31,8 @@ test("one in eight unknown literals is taken, none that is long", () => {
   expect(known(long)).toBe(false);
 });
 
-test("the bytes that a literal was read from may change afterwards", () => {
-  const cache = new LiteralCache();
+test("the bytes that a text was read from may change afterwards", () => {
+  const cache = new TextCache();
   const bytes = Buffer.from("/a");
   for (let i = 0; i < 8; i++) cache.add(bytes, 0, 2, "/a", true);
   bytes[1] = 0x62;
