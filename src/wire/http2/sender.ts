@@ -19,7 +19,7 @@ import {
   writeUint32,
 } from "./frame.ts";
 import { DEFAULT_WINDOW_BYTES, type Http2Settings, MAX_WINDOW_BYTES, PeerSettings } from "./settings.ts";
-import { CLOSED, HALF_CLOSED_LOCAL, type Http2Stream } from "./stream.ts";
+import { Backlog, CLOSED, HALF_CLOSED_LOCAL, type Http2Stream } from "./stream.ts";
 
 /** What the sender needs of its connection. */
 export interface SenderOwner {
@@ -96,8 +96,8 @@ export class Http2Sender {
     let at = from;
     if (stream.queuedToSend === 0) at = this.#write(stream, bytes, from, to);
     if (at < to) {
-      stream.sendQueue ??= new OutputBuffer(MAX_OUTPUT_BYTES);
-      stream.sendQueue.appendRange(bytes, at, to);
+      stream.unsent ??= new Backlog(MAX_OUTPUT_BYTES);
+      stream.unsent.bytes.appendRange(bytes, at, to);
       this.#wait(stream);
     }
     if (stream.queuedToSend < this.#settings.maxQueuedBytes && this.#hasRoom()) return true;
@@ -108,13 +108,8 @@ export class Http2Sender {
 
   end(stream: Http2Stream, trailers: Fields | null, version: number): void {
     if (stream.isLocalEnded) return;
-    if (stream.queuedToSend === 0) {
-      this.#writeEnd(stream, trailers, version);
-      return;
-    }
-    stream.endWaits = true;
-    stream.trailersToSend = trailers === null ? null : trailers.copy();
-    stream.trailersVersion = version;
+    if (stream.unsent === null || stream.unsent.bytes.size === 0) this.#writeEnd(stream, trailers, version);
+    else stream.unsent.finish(trailers, version);
   }
 
   /** Serves the streams that wait: after a flush, and when a window grew. */
@@ -214,8 +209,9 @@ export class Http2Sender {
   /** One turn of a waiting stream. True when it is done waiting or got something out. */
   #serve(stream: Http2Stream): boolean {
     stream.isWaiting = false;
-    const queue = stream.sendQueue;
-    if (queue !== null && queue.size > 0) {
+    const { unsent } = stream;
+    if (unsent !== null && unsent.bytes.size > 0) {
+      const queue = unsent.bytes;
       const limit = Math.min(queue.end, queue.start + this.#frameLimit());
       const at = this.#write(stream, queue.bytes, queue.start, limit);
       const sent = at - queue.start;
@@ -226,9 +222,9 @@ export class Http2Sender {
         return sent > 0;
       }
     }
-    if (stream.endWaits) {
-      stream.endWaits = false;
-      this.#writeEnd(stream, stream.trailersToSend, stream.trailersVersion);
+    if (unsent?.hasEnd) {
+      unsent.hasEnd = false;
+      this.#writeEnd(stream, unsent.trailers, unsent.version);
     } else if (stream.isBlocked) this.#wake(stream);
     return true;
   }

@@ -1,5 +1,5 @@
 import type { Fields, HeaderLine } from "#fields";
-import type { ResponseHead } from "#message";
+import { HTTP_2, type ResponseHead } from "#message";
 import { OutputBuffer } from "#output";
 
 /**
@@ -51,6 +51,37 @@ export interface StreamHost {
 }
 
 /**
+ * What stands in one direction of a stream: bytes, and perhaps the end behind them. Most streams never need one, which is
+ * why it is no part of them: 70 bytes a stream, and the constructor's time.
+ */
+export class Backlog {
+  bytes: OutputBuffer;
+  hasEnd = false;
+  /** Behind the bytes; a copy. */
+  trailers: Fields | null = null;
+  /** The protocol that the trailers come from. */
+  version = HTTP_2;
+
+  constructor(maxBytes: number) {
+    this.bytes = new OutputBuffer(maxBytes);
+  }
+
+  /** Its bytes, which are then the caller's. */
+  takeBytes(): OutputBuffer {
+    const { bytes } = this;
+    this.bytes = new OutputBuffer(bytes.maxBytes);
+    return bytes;
+  }
+
+  /** Puts the end behind them. */
+  finish(trailers: Fields | null, version: number): void {
+    this.hasEnd = true;
+    this.trailers = trailers === null ? null : trailers.copy();
+    this.version = version;
+  }
+}
+
+/**
  * One request and its response on a connection. Holds at most its receive window of unread bytes, and unsent bytes up
  * to `maxQueuedBytes` plus one chunk of its producer.
  */
@@ -80,15 +111,10 @@ export class Http2Stream {
   isWaiting = false;
   /** The producer was told to stop. */
   isBlocked = false;
-  sendQueue: OutputBuffer | null = null;
-  /** The end follows the queued bytes. */
-  endWaits = false;
-  trailersToSend: Fields | null = null;
-  trailersVersion = 0;
-  receiveQueue: OutputBuffer | null = null;
-  /** The end was read but stands behind the queue or a pause. */
-  endRead = false;
-  trailersRead: Fields | null = null;
+  /** What waits for the peer's window. */
+  unsent: Backlog | null = null;
+  /** What was read and not taken: it stands behind a pause. */
+  unread: Backlog | null = null;
 
   constructor(id: number, connection: StreamHost, sendWindow: number, receiveWindow: number) {
     this.id = id;
@@ -100,16 +126,16 @@ export class Http2Stream {
 
   /** Bytes that wait for the peer's window. */
   get queuedToSend(): number {
-    return this.sendQueue === null ? 0 : this.sendQueue.size;
+    return this.unsent === null ? 0 : this.unsent.bytes.size;
   }
 
   /** Bytes read and not taken. */
   get queuedToRead(): number {
-    return this.receiveQueue === null ? 0 : this.receiveQueue.size;
+    return this.unread === null ? 0 : this.unread.bytes.size;
   }
 
   get isLocalEnded(): boolean {
-    return this.endWaits || (this.state & HALF_CLOSED_LOCAL) !== 0;
+    return (this.state & HALF_CLOSED_LOCAL) !== 0 || (this.unsent !== null && this.unsent.hasEnd);
   }
 
   /** Server role: a 1xx or the final head. */
@@ -139,17 +165,16 @@ export class Http2Stream {
   /** Hands over what waited, then lets new bytes through. */
   resume(): void {
     this.isPaused = false;
-    const queue = this.receiveQueue;
-    if (queue !== null && queue.size > 0) this.#handOver(queue);
-    if (!this.isPaused && this.endRead) this.#finishReading();
+    if (this.unread !== null && this.unread.bytes.size > 0) this.#handOver(this.unread.takeBytes());
+    if (!this.isPaused && this.unread !== null && this.unread.hasEnd) this.#finishReading(this.unread);
   }
 
   /** Bytes came from the peer. */
   deliver(bytes: Uint8Array, from: number, to: number): void {
     if (this.isPaused || this.owner === null) {
-      // The window bounds the queue: the peer gets no credit for what stands in it.
-      this.receiveQueue ??= new OutputBuffer(this.connection.maxUnreadBytes);
-      this.receiveQueue.appendRange(bytes, from, to);
+      // The window bounds the backlog: the peer gets no credit for what stands in it.
+      this.unread ??= new Backlog(this.connection.maxUnreadBytes);
+      this.unread.bytes.appendRange(bytes, from, to);
       return;
     }
     if (!this.owner.data(bytes, from, to)) this.isPaused = true;
@@ -161,8 +186,8 @@ export class Http2Stream {
     if (this.isDiscarded) return;
     if (!this.isPaused && this.owner !== null && this.queuedToRead === 0) this.owner.ended(trailers);
     else {
-      this.endRead = true;
-      this.trailersRead = trailers === null ? null : trailers.copy();
+      this.unread ??= new Backlog(this.connection.maxUnreadBytes);
+      this.unread.finish(trailers, HTTP_2);
     }
   }
 
@@ -170,28 +195,21 @@ export class Http2Stream {
   discard(): void {
     const unread = this.queuedToRead;
     this.isDiscarded = true;
-    this.receiveQueue = null;
-    this.sendQueue = null;
-    this.endRead = false;
-    this.endWaits = false;
-    this.trailersToSend = null;
+    this.unread = null;
+    this.unsent = null;
     this.owner = null;
     if (unread > 0) this.connection.returnCredit(this, unread);
   }
 
-  #handOver(queue: OutputBuffer): void {
-    const count = queue.size;
-    const { bytes, start, end } = queue;
-    this.receiveQueue = null; // what comes during the call waits behind: `isPaused` decides afterwards
+  /** What comes during the call waits behind: `isPaused` decides afterwards. */
+  #handOver({ bytes, start, end }: OutputBuffer): void {
     const isWanted = this.owner === null || this.owner.data(bytes, start, end);
     if (!isWanted) this.isPaused = true;
-    this.connection.returnCredit(this, count);
+    this.connection.returnCredit(this, end - start);
   }
 
-  #finishReading(): void {
-    const trailers = this.trailersRead;
-    this.endRead = false;
-    this.trailersRead = null;
+  #finishReading({ trailers }: Backlog): void {
+    this.unread = null;
     this.owner?.ended(trailers);
   }
 }
