@@ -1,5 +1,5 @@
 /**
- * Huffman text of RFC 7541 §5.2, decoded a byte at a time. The code is canonical, so the 257 lengths of appendix B are
+ * Huffman text of RFC 7541 §5.2, decoded half a byte at a time. The code is canonical, so the 257 lengths of appendix B are
  * all there is to know: codes follow from them in order of length, then of symbol.
  */
 const CODE_LENGTHS = [
@@ -27,11 +27,13 @@ const END_OF_STRING = 256;
 export const HUFFMAN_CODES: readonly { bits: number; length: number }[] = assignCodes();
 
 /**
- * Steps of the automaton, one per (state, byte): bits 0–8 the next state, 9–10 how many symbols came out, 11–18 and
- * 19–26 the symbols. A state is a node inside the code tree; the shortest code has 5 bits, so a byte ends at most two.
+ * Steps of the automaton, one per state and half byte: bits 0–8 the next state, bit 9 whether a symbol came out, bits 10–17
+ * the symbol. A state is a node inside the code tree; the shortest code has 5 bits, so 4 end at most one.
+ * By whole bytes the table is 256 KiB, which takes 9 ms to make at every start and does not stay in the nearest cache.
  */
 const STATES = 256;
 const BROKEN = 256;
+const HAS_SYMBOL = 1 << 9;
 const { steps, mayEnd } = buildAutomaton();
 
 /**
@@ -41,13 +43,12 @@ const { steps, mayEnd } = buildAutomaton();
 export function decodeHuffman(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
   let state = 0;
   for (let offset = from; offset < to; offset++) {
-    const step = steps[(state << 8) | source[offset]];
-    const count = (step >> 9) & 3;
-    if (count !== 0) {
-      target[at++] = (step >> 11) & 0xff;
-      if (count === 2) target[at++] = (step >> 19) & 0xff;
-    }
-    state = step & 0x1ff;
+    const byte = source[offset];
+    const first = steps[(state << 4) | (byte >> 4)];
+    if ((first & HAS_SYMBOL) !== 0) target[at++] = first >> 10;
+    const second = steps[((first & 0x1ff) << 4) | (byte & 15)];
+    if ((second & HAS_SYMBOL) !== 0) target[at++] = second >> 10;
+    state = second & 0x1ff;
     if (state === BROKEN) return -1;
   }
   return mayEnd[state] === 1 ? at : -1;
@@ -79,27 +80,26 @@ function buildTree(): [number, number][] {
 
 function buildAutomaton(): { steps: Int32Array; mayEnd: Uint8Array } {
   const nodes = buildTree();
-  const steps = new Int32Array(STATES * 256);
+  const steps = new Int32Array((STATES + 1) * 16).fill(BROKEN); // nothing leads out of BROKEN
   for (let state = 0; state < nodes.length; state++) {
-    for (let byte = 0; byte < 256; byte++) steps[(state << 8) | byte] = walk(nodes, state, byte);
+    for (let half = 0; half < 16; half++) steps[(state << 4) | half] = walk(nodes, state, half);
   }
   return { steps, mayEnd: endings(nodes) };
 }
 
-function walk(nodes: [number, number][], state: number, byte: number): number {
+function walk(nodes: [number, number][], state: number, half: number): number {
   let node = state;
-  let count = 0;
-  let symbols = 0;
-  for (let bit = 7; bit >= 0; bit--) {
-    const next = nodes[node][(byte >> bit) & 1];
+  let symbol = 0;
+  for (let bit = 3; bit >= 0; bit--) {
+    const next = nodes[node][(half >> bit) & 1];
     if (next === ~END_OF_STRING) return BROKEN;
     if (next >= 0) node = next;
     else {
-      symbols |= ~next << (count++ === 0 ? 11 : 19);
+      symbol = HAS_SYMBOL | (~next << 10);
       node = 0;
     }
   }
-  return node | (count << 9) | symbols;
+  return node | symbol;
 }
 
 /** RFC 7541 §5.2: padding is the first bits of end-of-string (all ones), fewer than 8. */
