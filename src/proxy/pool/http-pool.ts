@@ -70,6 +70,10 @@ export class HttpPool implements ClientConnectionOwner {
   }
 
   wait(waiter: PoolWaiter): void {
+    if (this.#isRetired) {
+      waiter.failed(takenAway());
+      return;
+    }
     if (this.#waiters.length >= this.#options.maxWaiters) {
       waiter.failed(new RelayError("load-shed", "proxy", "safe", "too many requests wait for a connection"));
       return;
@@ -103,7 +107,7 @@ export class HttpPool implements ClientConnectionOwner {
     for (const dial of this.#dials) dial.cancel();
     this.#dials.clear();
     for (const connection of [...this.#all]) connection.drain();
-    this.#failWaiters(new RelayError("draining", "proxy", "safe", "the endpoint was taken away"));
+    this.#failWaiters(takenAway());
   }
 
   #release(connection: ClientConnection): void {
@@ -164,4 +168,8 @@ export class HttpPool implements ClientConnectionOwner {
   #failWaiters(failure: RelayError): void {
     for (const waiter of this.#waiters.splice(0)) waiter.failed(failure);
   }
+}
+
+function takenAway(): RelayError {
+  return new RelayError("draining", "proxy", "safe", "the endpoint was taken away");
 }

@@ -50,6 +50,7 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
   #deadline: Timer | null = null;
   #recheck: Timer | null = null;
   #isShut = false;
+  #isClosed = false;
 
   constructor(deps: BalancerDeps<E>) {
     this.#deps = deps;
@@ -71,12 +72,13 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
       const isSame = known?.info.fingerprint === info.fingerprint;
       next.set(address, isSame ? known : this.#deps.makeEndpoint(info, () => this.#wake()));
     }
-    for (const [address, endpoint] of this.#byAddress) if (next.get(address) !== endpoint) endpoint.retire();
+    const left = [...this.#byAddress].filter(([address, endpoint]) => next.get(address) !== endpoint);
     this.#byAddress = next;
     this.#endpoints = [...next.values()];
     this.#isKnown = true;
     this.#report();
     this.#wake();
+    for (const [, endpoint] of left) endpoint.retire(); // last: what waits there now finds those that stay
   }
 
   /** A ready endpoint, or undefined: then `wait`. */
@@ -86,6 +88,10 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
 
   /** Waits for readiness. Fails at once when the gate is shut or the queue full. */
   wait(waiter: Waiter): void {
+    if (this.#isClosed) {
+      waiter.failed(this.#closedError());
+      return;
+    }
     if (this.#isShut) {
       this.#scheduleRecheck();
       waiter.failed(this.#failFast());
@@ -106,12 +112,17 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     if (at >= 0) this.#waiters.splice(at, 1);
   }
 
-  /** Nobody refers to this any more. */
+  /** Nobody refers to this any more: what waits, here or at an endpoint, fails. */
   close(): void {
+    this.#isClosed = true;
     this.#deadline?.cancel();
     this.#recheck?.cancel();
-    for (const endpoint of this.#endpoints) endpoint.retire();
-    for (const waiter of this.#waiters.splice(0)) waiter.failed(this.#failFast());
+    for (const endpoint of this.#endpoints.splice(0)) endpoint.retire();
+    for (const waiter of this.#waiters.splice(0)) waiter.failed(this.#closedError());
+  }
+
+  #closedError(): RelayError {
+    return new RelayError("draining", "proxy", "safe", `${this.#deps.name}: the backend was taken away`);
   }
 
   #wake(): void {

@@ -21,7 +21,7 @@ export interface AccrualOptions {
 }
 
 export interface HttpConcreteDeps extends ConcreteDeps {
-  readonly dialer: HttpDialer;
+  readonly dialer: Pick<HttpDialer, "dial" | "sessionOf">;
   readonly metrics: ProxyMetrics;
   readonly accrual: AccrualOptions | undefined;
   readonly maxIdle: number;

@@ -3,8 +3,8 @@ import type { Clock } from "#lib/clock";
 import type { Random } from "#lib/random";
 import type { TcpTransport } from "#net/tcp";
 import { PeakEwma } from "../../balance/peak-ewma.ts";
-import type { RelayError } from "../../errors.ts";
-import type { ConnectOutcome, Connector } from "../endpoint/connector.ts";
+import { RelayError } from "../../errors.ts";
+import type { ConnectOutcome } from "../endpoint/connector.ts";
 import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
 import { type BalancedEndpoint, Balancer, type Waiter } from "./balancer.ts";
 import type { ConcreteDeps } from "./concrete.ts";
@@ -37,6 +37,7 @@ export class TcpConcrete {
   }
 }
 
+/** One client's way to a connection: endpoint after endpoint, and the balancer's queue while none is ready. */
 class ConnectAttempt implements Waiter {
   readonly #balancer: Balancer<TcpEndpoint>;
   readonly #outcome: ConnectOutcome;
@@ -59,10 +60,7 @@ class ConnectAttempt implements Waiter {
     }
     this.#dial = endpoint.connect({
       connected: (transport) => this.#outcome.connected(transport),
-      failed: (failure) => {
-        if (this.#balancer.isOverdue(this.#startedAtMs)) this.#outcome.failed(failure);
-        else this.wake(); // the endpoint has stepped back; another, or the queue
-      },
+      failed: (failure) => this.#dialFailed(failure),
     });
   }
 
@@ -75,17 +73,29 @@ class ConnectAttempt implements Waiter {
     this.#balancer.cancelWait(this);
     this.#dial?.cancel();
   }
+
+  /** Nothing was sent: another endpoint, or the queue. The one that failed has stepped back. */
+  #dialFailed(failure: RelayError): void {
+    if (failure.code !== "draining" && this.#balancer.isOverdue(this.#startedAtMs)) this.#outcome.failed(failure);
+    else this.wake();
+  }
+}
+
+/** A client whose connection to an endpoint is being made. */
+interface PendingConnect {
+  readonly outcome: ConnectOutcome;
+  dial: { cancel(): void } | null;
 }
 
 /** One peer of an opaque balancer. Its cost is how long connecting takes. */
 export class TcpEndpoint implements BalancedEndpoint {
   readonly info: EndpointInfo;
   readonly #clock: Clock;
-  readonly #connector: Connector;
+  readonly #connector: ConcreteDeps["connector"];
   readonly #load: PeakEwma;
   readonly #backoff: Backoff;
   readonly #changed: () => void;
-  #pendingCount = 0;
+  readonly #pending = new Set<PendingConnect>(); // at most as many as there are clients
   #retryAtMs = 0;
 
   constructor(info: EndpointInfo, deps: ConcreteDeps, changed: () => void) {
@@ -102,17 +112,26 @@ export class TcpEndpoint implements BalancedEndpoint {
   }
 
   cost(nowMs: number): number {
-    return this.#load.read(nowMs) * (this.#pendingCount + 1);
+    return this.#load.read(nowMs) * (this.#pending.size + 1);
   }
 
-  retire(): void {}
+  /** Connections that stand are their clients' own; those still being made are given up. */
+  retire(): void {
+    const left = [...this.#pending];
+    this.#pending.clear();
+    for (const { outcome, dial } of left) {
+      dial?.cancel();
+      outcome.failed(new RelayError("draining", "proxy", "safe", "the endpoint was taken away"));
+    }
+  }
 
   connect(outcome: ConnectOutcome): { cancel(): void } {
     const startedAtMs = this.#clock.monotonicMs();
-    this.#pendingCount++;
+    const pending: PendingConnect = { outcome, dial: null };
+    this.#pending.add(pending);
     const dial = this.#connector.connect(this.info, "opaque", {
       connected: (transport: TcpTransport) => {
-        this.#pendingCount--;
+        if (!this.#pending.delete(pending)) return;
         const nowMs = this.#clock.monotonicMs();
         this.#load.observe(nowMs - startedAtMs, nowMs);
         this.#backoff.reset();
@@ -121,15 +140,15 @@ export class TcpEndpoint implements BalancedEndpoint {
         outcome.connected(transport);
       },
       failed: (failure) => {
-        this.#pendingCount--;
+        if (!this.#pending.delete(pending)) return;
         this.#retryAtMs = this.#clock.monotonicMs() + this.#backoff.nextMs();
         outcome.failed(failure);
       },
     });
+    pending.dial = dial;
     return {
       cancel: () => {
-        this.#pendingCount = Math.max(0, this.#pendingCount - 1);
-        dial.cancel();
+        if (this.#pending.delete(pending)) dial.cancel();
       },
     };
   }

@@ -6,7 +6,7 @@ import { formatAddress } from "#net/address";
 import { RelayError } from "../../errors.ts";
 import { errorLabel } from "../../metrics/error-label.ts";
 import type { ProxyMetrics } from "../../metrics/proxy-metrics.ts";
-import type { PoolWaiter } from "../../pool/http-pool.ts";
+import type { HttpPool, PoolWaiter } from "../../pool/http-pool.ts";
 import type { ClientConnection, RequestHandler, ServerStream } from "../../relay/exchange.ts";
 import { HttpCall } from "../../relay/http-call.ts";
 import { type AttemptStream, RetryingExchange } from "../../retry/exchange.ts";
@@ -243,7 +243,8 @@ class Dispatch implements Waiter, PoolWaiter {
   readonly #call: HttpCall;
   #head: RequestHead | null = null; // our copy, when we wait
   #added: HeaderLine[] = [];
-  #endpoint: HttpEndpoint | null = null;
+  #endpoint: HttpEndpoint | null = null; // the one whose connection we wait for, or got
+  #pool: HttpPool | null = null; // where we wait for it
 
   constructor(concrete: HttpConcrete, call: HttpCall) {
     this.#concrete = concrete;
@@ -274,18 +275,18 @@ class Dispatch implements Waiter, PoolWaiter {
   }
 
   opened(connection: ClientConnection): void {
+    this.#pool = null;
     if (this.#call.isDone) return;
     this.#endpoint!.open(connection, this.#head!, this.#added, this.#call);
   }
 
-  /** A connection could not be made: the endpoint has stepped back, so ask again. A full queue or a shut gate is final. */
+  /** A connection could not be made, or its endpoint left: ask again. A full queue or a shut gate is final. */
   failed(failure: RelayError): void {
+    const isFinal = this.#pool === null || failure.code === "load-shed" || failure.code === "tls-failed";
+    this.#pool = null;
     if (this.#call.isDone) return;
-    const isFinal = this.#endpoint === null || failure.code === "load-shed" || failure.code === "tls-failed";
-    const isGate = failure.code === "fail-fast" || failure.code === "no-endpoints";
-    this.#endpoint = null;
-    const isOverdue = this.#concrete.balancer.isOverdue(this.#call.startedAtMs);
-    if (isFinal || isGate || isOverdue) this.#call.fail(failure);
+    const isLate = failure.code !== "draining" && this.#concrete.balancer.isOverdue(this.#call.startedAtMs);
+    if (isFinal || isLate) this.#call.fail(failure);
     else this.wake();
   }
 
@@ -293,13 +294,17 @@ class Dispatch implements Waiter, PoolWaiter {
     this.#endpoint = endpoint;
     const pool = endpoint.poolFor(this.#head!);
     const connection = pool.take();
-    if (connection) this.opened(connection);
-    else pool.wait(this);
+    if (connection) {
+      this.opened(connection);
+      return;
+    }
+    this.#pool = pool;
+    pool.wait(this);
   }
 
   #cancel(): void {
     this.#concrete.balancer.cancelWait(this);
-    if (this.#endpoint && this.#head) this.#endpoint.poolFor(this.#head).cancelWait(this);
+    this.#pool?.cancelWait(this);
   }
 
   /** `l5d-require-id`: every endpoint must have this identity. */

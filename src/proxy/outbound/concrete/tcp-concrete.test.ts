@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import { FakeClock } from "#lib/clock";
+import { seededRandom } from "#lib/random";
+import { type FakeConnection, FakePeers, plainSet } from "../../../../test/support/fake-peers.ts";
+import type { EndpointListener } from "./endpoint-sets.ts";
+import { TcpConcrete } from "./tcp-concrete.ts";
+
+function setup() {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  const peers = new FakePeers(events);
+  let listener: EndpointListener | undefined;
+  const concrete = new TcpConcrete({
+    name: "backend db",
+    clock,
+    random: seededRandom(1),
+    connector: peers,
+    queueCapacity: 100,
+    failfastMs: 3000,
+    connectBackoff: { minMs: 100, maxMs: 10_000, jitter: 0 },
+    load: { defaultRttMs: 30, decayMs: 10_000 },
+    observer: { endpoints() {}, queued() {}, gate() {} },
+    subscribe: (subscribed) => {
+      listener = subscribed;
+      return () => {};
+    },
+  });
+  const set = (...ips: string[]) => listener!.endpoints(plainSet(...ips));
+  const connect = (name: string) =>
+    concrete.connect({
+      connected: (transport) => void events.push(`${name} to ${(transport as unknown as FakeConnection).ip}`),
+      failed: (failure) => void events.push(`${name} ${failure.code}: ${failure.message}`),
+    });
+  return { clock, concrete, connect, events, peers, set };
+}
+
+test("an endpoint that leaves hands the connections being made to one that stays", () => {
+  const { connect, events, peers, set } = setup();
+  set("10.0.0.1");
+  connect("a");
+  set("10.0.0.2");
+  expect(peers.dialled).toEqual(["10.0.0.2"]);
+  peers.accept("10.0.0.2");
+  expect(events).toEqual(["dial 10.0.0.1", "dial 10.0.0.2", "a to 10.0.0.2"]);
+});
+
+test("a client that leaves takes its connection attempt away", () => {
+  const { connect, events, peers, set } = setup();
+  set("10.0.0.1");
+  const attempt = connect("a");
+  attempt.cancel();
+  expect(peers.dialled).toEqual([]);
+  set("10.0.0.2");
+  expect(events).toEqual(["dial 10.0.0.1"]);
+});
+
+test("a backend that is taken away fails the connections being made, once", () => {
+  const { concrete, connect, events, set } = setup();
+  set("10.0.0.1");
+  connect("a");
+  concrete.close();
+  expect(events.slice(1)).toEqual(["a draining: backend db: the backend was taken away"]);
+});
