@@ -9,17 +9,26 @@ export interface Breaker {
   started(nowMs: number): void;
   succeeded(): void;
   failed(nowMs: number): void;
+  /** A request ended for reasons of its client's: a probe that does so says nothing, and another may pass. */
+  abandoned(): void;
 }
 
 /** Never trips. */
-export const NO_BREAKER: Breaker = { isOpen: () => true, started() {}, succeeded() {}, failed() {} };
+export const NO_BREAKER: Breaker = {
+  isOpen: () => true,
+  started() {},
+  succeeded() {},
+  failed() {},
+  abandoned() {},
+};
 
 /**
  * Trips after `maxFailures` failures in a row; after a backoff one probe is let through, whose success closes the case
  * and whose failure waits longer.
  *
- *   closed --maxFailures--> waiting --backoff--> probing --success--> closed
- *                              ^--------------------failure--'
+ *   closed --maxFailures--> waiting --backoff--> open to one --sent--> probing --success--> closed
+ *                              ^                      ^---abandoned------'  |
+ *                              '----------------------------------failure--'
  */
 export class ConsecutiveFailures implements Breaker {
   readonly #maxFailures: number;
@@ -55,5 +64,9 @@ export class ConsecutiveFailures implements Breaker {
     if (this.#waitUntilMs < 0 && (this.#maxFailures === 0 || this.#failures < this.#maxFailures)) return;
     this.#isProbing = false;
     this.#waitUntilMs = nowMs + this.#backoff.nextMs();
+  }
+
+  abandoned(): void {
+    this.#isProbing = false;
   }
 }

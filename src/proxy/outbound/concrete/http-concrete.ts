@@ -130,7 +130,8 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget {
   failed(cause: RelayError, hasData: boolean): void {
     if (!hasData) this.#inFlight--;
     this.#series.failed(cause.code);
-    if (cause.side !== "client") this.#breaker.failed(this.#deps.clock.monotonicMs());
+    if (cause.side === "client") this.#breaker.abandoned();
+    else this.#breaker.failed(this.#deps.clock.monotonicMs());
   }
 
   #makePool(isHttp2: boolean): HttpPool {
