@@ -3,8 +3,12 @@ import type { Random } from "#lib/random";
 
 /** When one endpoint is taken out of the choice for failing, and when it is tried again. */
 export interface Breaker {
+  /** It tripped, and no probe has succeeded yet. */
+  readonly isEjected: boolean;
   /** May a request be sent now? In recovery one probe passes at a time. */
   isOpen(nowMs: number): boolean;
+  /** Milliseconds until `isOpen` is true by time alone; 0 when it is, or when only a request's end can change it. */
+  waitMs(nowMs: number): number;
   /** A request was sent. */
   started(nowMs: number): void;
   succeeded(): void;
@@ -15,7 +19,9 @@ export interface Breaker {
 
 /** Never trips. */
 export const NO_BREAKER: Breaker = {
+  isEjected: false,
   isOpen: () => true,
+  waitMs: () => 0,
   started() {},
   succeeded() {},
   failed() {},
@@ -42,8 +48,16 @@ export class ConsecutiveFailures implements Breaker {
     this.#backoff = new Backoff(backoff, random);
   }
 
+  get isEjected(): boolean {
+    return this.#waitUntilMs >= 0;
+  }
+
   isOpen(nowMs: number): boolean {
     return this.#waitUntilMs < 0 || (!this.#isProbing && nowMs >= this.#waitUntilMs);
+  }
+
+  waitMs(nowMs: number): number {
+    return this.#isProbing || this.#waitUntilMs < 0 ? 0 : Math.max(0, this.#waitUntilMs - nowMs);
   }
 
   started(nowMs: number): void {

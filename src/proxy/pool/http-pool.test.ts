@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { FakeClock } from "#lib/clock";
-import { seededRandom } from "#lib/random";
 import { RelayError } from "../errors.ts";
 import type { ClientConnection, ClientConnectionOwner } from "../relay/exchange.ts";
 import { HttpPool, type PoolOutcome } from "./http-pool.ts";
@@ -35,12 +34,14 @@ function setup(isHttp2: boolean) {
       return { cancel: () => void events.push("cancelled") };
     },
     clock,
-    random: seededRandom(1),
-    backoff: { minMs: 100, maxMs: 1000, jitter: 0 },
     maxIdle: 10,
     idleMs: 3000,
     maxWaiters: 3,
-    changed() {},
+    observer: {
+      connected: () => events.push("connected"),
+      connectFailed: (failure) => events.push(failure.code),
+      eased: () => events.push("eased"),
+    },
   });
   const wait = (name: string) =>
     pool.wait({
@@ -62,9 +63,10 @@ test("HTTP/1: one dial per waiting request, and a finished connection is used ag
   dials[0].outcome.connected(connection);
   connection.streams = 0;
   pool.available(connection);
-  expect(events).toEqual(["a opened", "b opened"]);
+  expect(events).toEqual(["a opened", "connected", "b opened"]);
   connection.streams = 0;
   pool.available(connection);
+  expect(events[3]).toBe("eased");
   expect(pool.take()).toBe(connection);
 });
 
@@ -87,20 +89,45 @@ test("HTTP/2: all waiting requests share one dial and one connection", () => {
   expect(dials).toHaveLength(1);
   const connection = new FakeConnection(100);
   dials[0].outcome.connected(connection);
-  expect(events).toEqual(["a opened", "b opened"]);
+  expect(events).toEqual(["a opened", "b opened", "eased", "connected"]);
   expect(pool.take()).toBe(connection);
   pool.gone(connection);
   expect(pool.take()).toBeUndefined();
 });
 
-test("a failed dial fails those who wait, and the pool steps back for a while", () => {
-  const { clock, dials, events, pool, wait } = setup(true);
+test("a failed dial is told first to the owner, then to those who wait", () => {
+  const { dials, events, wait } = setup(true);
   wait("a");
   dials[0].outcome.failed(new RelayError("connect-refused", "server", "safe", "refused"));
-  expect(events).toEqual(["a connect-refused"]);
-  expect(pool.isReady).toBe(false);
-  clock.advance(100);
-  expect(pool.isReady).toBe(true);
+  expect(events).toEqual(["connect-refused", "a connect-refused"]);
+});
+
+test("a probe dials though nobody waits, once at a time, and its connection is there for the next request", () => {
+  const { dials, events, pool } = setup(false);
+  pool.probe();
+  pool.probe();
+  expect(dials).toHaveLength(1);
+  const connection = new FakeConnection(1);
+  dials[0].outcome.connected(connection);
+  expect(events).toEqual(["eased", "connected"]);
+  expect(pool.hasRoom).toBe(true);
+  expect(pool.take()).toBe(connection);
+  expect(pool.hasRoom).toBe(false);
+  pool.retire();
+  pool.probe();
+  expect(dials).toHaveLength(1);
+});
+
+test("a request that no longer waits makes room", () => {
+  const { events, pool, wait } = setup(true);
+  const waiter = { opened() {}, failed() {} };
+  pool.wait(waiter);
+  wait("a");
+  expect(pool.waitingCount).toBe(2);
+  pool.cancelWait(waiter);
+  pool.cancelWait(waiter);
+  expect(pool.waitingCount).toBe(1);
+  expect(events).toEqual(["eased"]);
 });
 
 test("requests beyond the limit are shed, and retiring fails those who wait", () => {

@@ -2,10 +2,11 @@ import { expect, test } from "bun:test";
 import { FakeClock } from "#lib/clock";
 import { seededRandom } from "#lib/random";
 import { type EndpointInfo, plainEndpoint } from "../endpoint/endpoint-info.ts";
-import { type BalancedEndpoint, Balancer } from "./balancer.ts";
+import { type BalancedEndpoint, Balancer, type EndpointState } from "./balancer.ts";
 
 class Fake implements BalancedEndpoint {
   isReady = true;
+  state: EndpointState = "untried";
   isRetired = false;
   readonly info: EndpointInfo;
   readonly changed: () => void;
@@ -16,8 +17,16 @@ class Fake implements BalancedEndpoint {
   cost() {
     return 1;
   }
+  doubt() {
+    if (this.state === "untried") this.become("unreachable", false);
+  }
   retire() {
     this.isRetired = true;
+  }
+  become(state: EndpointState, isReady: boolean) {
+    this.state = state;
+    this.isReady = isReady;
+    this.changed();
   }
 }
 
@@ -63,8 +72,8 @@ test("requests wait for an endpoint, and beyond the queue's capacity are shed", 
   expect(events).toEqual(["c load-shed", "a woken", "b woken"]);
 });
 
-test("without endpoints the gate shuts, new requests fail at once, and a ready endpoint opens it", () => {
-  const { clock, events, set, wait } = setup();
+test("without endpoints the gate shuts, new requests fail at once, and one that shows itself ready opens it", () => {
+  const { clock, events, made, set, wait } = setup();
   set();
   wait("a");
   clock.advance(2999);
@@ -72,38 +81,62 @@ test("without endpoints the gate shuts, new requests fail at once, and a ready e
   clock.advance(1);
   wait("b");
   set("10.0.0.1");
+  expect(made[0].state).toBe("unreachable"); // nothing is taken for granted now
   wait("c");
-  expect(events).toEqual(["shut", "a no-endpoints", "b no-endpoints", "open"]);
+  made[0].become("ready", true);
+  expect(events).toEqual(["shut", "a no-endpoints", "b no-endpoints", "c fail-fast", "open"]);
 });
 
-test("an endpoint that becomes ready by time alone wakes those who wait", () => {
+test("a gate that is shut stays so for any time, until an endpoint shows itself ready", () => {
   const { clock, events, made, set, wait } = setup();
-  set("10.0.0.1");
-  made[0].isReady = false;
-  wait("a");
-  clock.advance(100);
-  made[0].isReady = true;
-  clock.advance(50);
-  expect(events).toEqual(["a woken"]);
-});
-
-test("a gate that is shut is looked at once a second, and opens when an endpoint is ready again", () => {
-  const { clock, events, made, set, wait } = setup();
-  set("10.0.0.1");
-  let looks = 0;
-  let isReady = false;
-  Object.defineProperty(made[0], "isReady", {
-    get() {
-      looks++;
-      return isReady;
-    },
-  });
+  set("10.0.0.1", "10.0.0.2");
+  for (const endpoint of made) endpoint.become("unreachable", false);
   wait("a");
   clock.advance(3000);
-  looks = 0;
-  clock.advance(60_000);
-  expect(looks).toBeLessThan(70);
-  isReady = true;
+  clock.advance(3_600_000);
+  made[1].become("ejected", true); // a probe may pass, no more
+  wait("b");
+  expect(events).toEqual(["shut", "a fail-fast", "b fail-fast"]);
+  made[1].become("ready", true);
+  wait("c");
+  made[0].become("ready", true);
+  clock.advance(3000);
+  expect(events.slice(3)).toEqual(["open", "c woken"]);
+});
+
+test("those who wait are woken for one that may be tried, but only one that is ready stops the gate", () => {
+  const { clock, events, made, set, wait } = setup();
+  set("10.0.0.1");
+  made[0].become("ejected", false);
+  wait("a");
   clock.advance(1000);
-  expect(events).toEqual(["shut", "a fail-fast", "open"]);
+  made[0].become("ejected", true);
+  expect(events).toEqual(["a woken"]);
+  made[0].become("ejected", false);
+  wait("b");
+  clock.advance(1999);
+  expect(events).toEqual(["a woken"]);
+  clock.advance(1);
+  expect(events).toEqual(["a woken", "shut", "b fail-fast"]);
+});
+
+test("the gate's time runs from the last ready endpoint, whether somebody waits or not", () => {
+  const { clock, events, made, set, wait } = setup();
+  set("10.0.0.1", "10.0.0.2");
+  made[0].become("unreachable", false);
+  clock.advance(10_000);
+  made[1].become("unreachable", false);
+  clock.advance(3000);
+  wait("a");
+  expect(events).toEqual(["shut", "a fail-fast"]);
+});
+
+test("a gate does not shut before an endpoint that nobody has tried", () => {
+  const { clock, events, made, set, wait } = setup();
+  wait("a");
+  clock.advance(2999);
+  set("10.0.0.1");
+  clock.advance(60_000);
+  expect(events).toEqual(["a woken"]);
+  expect(made[0].state).toBe("untried");
 });

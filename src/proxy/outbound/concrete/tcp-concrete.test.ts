@@ -61,3 +61,39 @@ test("a backend that is taken away fails the connections being made, once", () =
   concrete.close();
   expect(events.slice(1)).toEqual(["a draining: backend db: the backend was taken away"]);
 });
+
+test("a refused connection goes to another endpoint at once, and each is tried once", () => {
+  const { connect, events, peers, set } = setup();
+  set("10.0.0.1", "10.0.0.2", "10.0.0.3");
+  connect("a");
+  const tried: string[] = [];
+  for (let tries = 0; tries < 3; tries++) {
+    tried.push(...peers.dialled);
+    peers.refuse(peers.dialled[0]);
+  }
+  expect(tried.sort()).toEqual(["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+  expect(peers.dialled).toEqual([]);
+  expect(events).toHaveLength(3); // it waits
+});
+
+test("with every endpoint down, clients wait for a probe to succeed, later ones fail at once", () => {
+  const { clock, connect, events, peers, set } = setup();
+  set("10.0.0.1");
+  connect("a");
+  peers.refuse("10.0.0.1");
+  clock.advance(100);
+  const probe = peers.accept("10.0.0.1");
+  expect(probe.ending).toBe("closed");
+  peers.accept("10.0.0.1");
+  expect(events.slice(-1)).toEqual(["a to 10.0.0.1"]);
+  connect("b");
+  peers.refuse("10.0.0.1");
+  for (let waitedMs = 0; waitedMs < 60_000; waitedMs += 100) {
+    clock.advance(100);
+    for (const ip of peers.dialled) peers.refuse(ip);
+  }
+  const dialCount = events.filter((event) => event.startsWith("dial")).length;
+  connect("c");
+  expect(events.slice(-1).map((event) => event.replace(/:.*/, ""))).toEqual(["c fail-fast"]);
+  expect(events.filter((event) => event.startsWith("dial"))).toHaveLength(dialCount);
+});

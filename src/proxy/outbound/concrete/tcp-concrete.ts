@@ -1,13 +1,12 @@
-import { Backoff } from "#lib/backoff";
 import type { Clock } from "#lib/clock";
-import type { Random } from "#lib/random";
 import type { TcpTransport } from "#net/tcp";
 import { PeakEwma } from "../../balance/peak-ewma.ts";
 import { RelayError } from "../../errors.ts";
 import type { ConnectOutcome } from "../endpoint/connector.ts";
 import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
-import { type BalancedEndpoint, Balancer, type Waiter } from "./balancer.ts";
+import { type BalancedEndpoint, Balancer, type EndpointState, type Waiter } from "./balancer.ts";
 import type { ConcreteDeps } from "./concrete.ts";
+import { Reachability, type ReachabilityOwner } from "./reachability.ts";
 
 /** Where opaque connections of one backend go: each picks an endpoint and gets a connection of its own. */
 export class TcpConcrete {
@@ -74,7 +73,7 @@ class ConnectAttempt implements Waiter {
     this.#dial?.cancel();
   }
 
-  /** Nothing was sent: another endpoint, or the queue. The one that failed has stepped back. */
+  /** Nothing was sent: another endpoint, or the queue. The one that failed is not ready before a connection to it stands. */
   #dialFailed(failure: RelayError): void {
     if (failure.code !== "draining" && this.#balancer.isOverdue(this.#startedAtMs)) this.#outcome.failed(failure);
     else this.wake();
@@ -88,35 +87,44 @@ interface PendingConnect {
 }
 
 /** One peer of an opaque balancer. Its cost is how long connecting takes. */
-export class TcpEndpoint implements BalancedEndpoint {
+export class TcpEndpoint implements BalancedEndpoint, ReachabilityOwner {
   readonly info: EndpointInfo;
   readonly #clock: Clock;
   readonly #connector: ConcreteDeps["connector"];
   readonly #load: PeakEwma;
-  readonly #backoff: Backoff;
+  readonly #reach: Reachability;
   readonly #changed: () => void;
   readonly #pending = new Set<PendingConnect>(); // at most as many as there are clients
-  #retryAtMs = 0;
 
   constructor(info: EndpointInfo, deps: ConcreteDeps, changed: () => void) {
     this.info = info;
     this.#clock = deps.clock;
     this.#connector = deps.connector;
     this.#load = new PeakEwma(deps.load.defaultRttMs, deps.load.decayMs, deps.clock.monotonicMs());
-    this.#backoff = new Backoff(deps.connectBackoff, deps.random as Random);
+    this.#reach = new Reachability(deps, this);
     this.#changed = changed;
   }
 
   get isReady(): boolean {
-    return this.#clock.monotonicMs() >= this.#retryAtMs;
+    return !this.#reach.isDown;
+  }
+
+  get state(): EndpointState {
+    if (this.#reach.isDown) return "unreachable";
+    return this.#reach.isTried ? "ready" : "untried";
   }
 
   cost(nowMs: number): number {
     return this.#load.read(nowMs) * (this.#pending.size + 1);
   }
 
+  doubt(): void {
+    this.#reach.doubt();
+  }
+
   /** Connections that stand are their clients' own; those still being made are given up. */
   retire(): void {
+    this.#reach.close();
     const left = [...this.#pending];
     this.#pending.clear();
     for (const { outcome, dial } of left) {
@@ -134,14 +142,12 @@ export class TcpEndpoint implements BalancedEndpoint {
         if (!this.#pending.delete(pending)) return;
         const nowMs = this.#clock.monotonicMs();
         this.#load.observe(nowMs - startedAtMs, nowMs);
-        this.#backoff.reset();
-        this.#retryAtMs = 0;
-        this.#changed();
+        this.#reach.connected();
         outcome.connected(transport);
       },
       failed: (failure) => {
         if (!this.#pending.delete(pending)) return;
-        this.#retryAtMs = this.#clock.monotonicMs() + this.#backoff.nextMs();
+        this.#reach.failed();
         outcome.failed(failure);
       },
     });
@@ -151,5 +157,14 @@ export class TcpEndpoint implements BalancedEndpoint {
         if (this.#pending.delete(pending)) dial.cancel();
       },
     };
+  }
+
+  /** The server sees a connection that says nothing and ends: better than clients that wait to find out. */
+  probe(): void {
+    this.connect({ connected: (transport) => transport.close(), failed() {} });
+  }
+
+  changed(): void {
+    this.#changed();
   }
 }

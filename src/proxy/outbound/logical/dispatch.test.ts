@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import { FakeClock } from "#lib/clock";
 import { seededRandom } from "#lib/random";
+import { HTTP_2 } from "#message";
 import { FakePeers, notingClient, plainSet, requestNamed } from "../../../../test/support/fake-peers.ts";
 import { ProxyMetrics } from "../../metrics/proxy-metrics.ts";
 import type { EndpointListener } from "../concrete/endpoint-sets.ts";
-import { HttpConcrete } from "../concrete/http-concrete.ts";
+import { type AccrualOptions, HttpConcrete } from "../concrete/http-concrete.ts";
 import { TcpConcrete } from "../concrete/tcp-concrete.ts";
 import type { Target } from "../discover.ts";
 import { plainEndpoint } from "../endpoint/endpoint-info.ts";
@@ -12,7 +13,7 @@ import { forwardPolicy } from "./compile.ts";
 import { OutboundHttp } from "./http.ts";
 
 /** A service with a real route, balancer and pools, whose peers do what the test says. */
-function setup() {
+function setup(accrual?: AccrualOptions) {
   const clock = new FakeClock();
   const events: string[] = [];
   const peers = new FakePeers(events);
@@ -29,8 +30,8 @@ function setup() {
     failfastMs: 3000,
     connectBackoff: { minMs: 100, maxMs: 10_000, jitter: 0 },
     load: { defaultRttMs: 30, decayMs: 10_000 },
-    observer: { endpoints() {}, queued() {}, gate() {} },
-    accrual: undefined,
+    observer: { endpoints() {}, queued() {}, gate: (isOpen: boolean) => void events.push(isOpen ? "open" : "shut") },
+    accrual,
     maxIdle: 10,
     poolIdleMs: 60_000,
     subscribe: (subscribed: EndpointListener) => {
@@ -100,3 +101,90 @@ test("a backend that is taken away fails what waits, once, whether for an endpoi
   ]);
   expect(inFlight.count).toBe(0);
 });
+
+test("while every endpoint refuses, requests fail at once, and the proxy itself finds out when one is back", () => {
+  const { clock, events, peers, send, set } = setup();
+  set("10.0.0.1", "10.0.0.2");
+  send("a");
+  peers.refuse(peers.dialled[0]);
+  peers.refuse(peers.dialled[0]);
+  for (let waitedMs = 0; waitedMs < 30_000; waitedMs += 100) {
+    clock.advance(100);
+    for (const ip of peers.dialled) peers.refuse(ip); // probes
+  }
+  expect(withoutDials(events)).toEqual(["shut", "a 504"]);
+  const dialCount = events.length;
+  send("b");
+  send("c");
+  expect(events.slice(dialCount).map(withoutWhy)).toEqual(["b 504", "c 504"]);
+  clock.advance(10_000);
+  peers.accept("10.0.0.2");
+  expect(events.slice(-1)).toEqual(["open"]);
+  send("d");
+  peers.connections[0].answer();
+  expect(events.slice(-3)).toEqual(["open", "d sent to 10.0.0.2", "d 200"]);
+});
+
+test("requests that wait while every endpoint refuses are sent when a probe succeeds", () => {
+  const { clock, events, peers, send, set } = setup();
+  set("10.0.0.1");
+  send("a", { version: HTTP_2 });
+  peers.refuse("10.0.0.1");
+  send("b", { version: HTTP_2 });
+  expect(peers.dialled).toEqual([]);
+  clock.advance(100);
+  expect(peers.dialled).toEqual(["10.0.0.1"]);
+  peers.maxStreams = 2;
+  const connection = peers.accept("10.0.0.1");
+  connection.answer();
+  connection.answer();
+  expect(withoutDials(events)).toEqual(["a sent to 10.0.0.1", "b sent to 10.0.0.1", "a 200", "b 200"]);
+});
+
+test("while the breaker keeps the only endpoint out, requests fail at once but for one probe at a time", () => {
+  const { clock, events, peers, send, set } = setup({
+    maxFailures: 1,
+    backoff: { minMs: 10_000, maxMs: 20_000, jitter: 0 },
+  });
+  set("10.0.0.1");
+  send("a");
+  const connection = peers.accept("10.0.0.1");
+  connection.answer(500);
+  send("b");
+  clock.advance(9_999);
+  send("c");
+  clock.advance(1);
+  for (const name of ["d", "e"]) send(name);
+  connection.answer(503);
+  send("f");
+  clock.advance(20_000);
+  for (const name of ["g", "h"]) send(name);
+  expect(withoutDials(events).map(withoutWhy)).toEqual([
+    ...["a sent to 10.0.0.1", "a 500", "shut", "b 504", "c 504"],
+    ...["d sent to 10.0.0.1", "e 504", "d 503", "f 504"],
+    ...["g sent to 10.0.0.1", "h 504"],
+  ]);
+  connection.answer(200);
+  send("i");
+  expect(events.slice(-3)).toEqual(["g 200", "open", "i sent to 10.0.0.1"]);
+});
+
+test("a request that waits for an ejected endpoint is its probe, as soon as one may pass", () => {
+  const { clock, events, peers, send, set } = setup({
+    maxFailures: 1,
+    backoff: { minMs: 1000, maxMs: 1000, jitter: 0 },
+  });
+  set("10.0.0.1");
+  send("a");
+  const connection = peers.accept("10.0.0.1");
+  connection.answer(500);
+  for (const name of ["b", "c"]) send(name);
+  clock.advance(1000);
+  expect(events.slice(3)).toEqual(["b sent to 10.0.0.1"]);
+  connection.answer();
+  peers.accept("10.0.0.1");
+  expect(withoutDials(events.slice(4))).toEqual(["b 200", "c sent to 10.0.0.1"]);
+});
+
+const withoutDials = (events: readonly string[]) => events.filter((event) => !event.startsWith("dial")).map(withoutWhy);
+const withoutWhy = (event: string) => event.replace(/:.*/, "");
