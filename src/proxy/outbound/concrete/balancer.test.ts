@@ -1,18 +1,19 @@
 import { expect, test } from "bun:test";
 import { FakeClock } from "#lib/clock";
 import { seededRandom } from "#lib/random";
+import { RelayError } from "../../errors.ts";
 import { type EndpointInfo, plainEndpoint } from "../endpoint/endpoint-info.ts";
-import { type BalancedEndpoint, Balancer, type EndpointState } from "./balancer.ts";
+import { type BalancedEndpoint, Balancer, type EndpointOwner, type EndpointState } from "./balancer.ts";
 
 class Fake implements BalancedEndpoint {
   isReady = true;
   state: EndpointState = "untried";
   isRetired = false;
   readonly info: EndpointInfo;
-  readonly changed: () => void;
-  constructor(info: EndpointInfo, changed: () => void) {
+  readonly owner: EndpointOwner;
+  constructor(info: EndpointInfo, owner: EndpointOwner) {
     this.info = info;
-    this.changed = changed;
+    this.owner = owner;
   }
   cost() {
     return 1;
@@ -26,7 +27,7 @@ class Fake implements BalancedEndpoint {
   become(state: EndpointState, isReady: boolean) {
     this.state = state;
     this.isReady = isReady;
-    this.changed();
+    this.owner.changed();
   }
 }
 
@@ -40,8 +41,8 @@ function setup() {
     random: seededRandom(1),
     queueCapacity: 2,
     failfastMs: 3000,
-    makeEndpoint: (info, changed) => {
-      const fake = new Fake(info, changed);
+    makeEndpoint: (info, owner) => {
+      const fake = new Fake(info, owner);
       made.push(fake);
       return fake;
     },
@@ -49,9 +50,15 @@ function setup() {
   });
   const wait = (name: string) =>
     balancer.wait({ wake: () => events.push(`${name} woken`), failed: (e) => events.push(`${name} ${e.code}`) });
+  /** What a request that comes now is told. */
+  const refusal = () => {
+    let message = "";
+    balancer.wait({ wake: () => {}, failed: (failure) => void (message = failure.message) });
+    return message;
+  };
   const set = (...ips: string[]) =>
     balancer.endpoints(new Map(ips.map((ip) => [`${ip}:80`, plainEndpoint({ ip, port: 80 })])));
-  return { clock, made, events, balancer, wait, set };
+  return { clock, made, events, balancer, refusal, wait, set };
 }
 
 test("an unchanged endpoint is kept, one that left is retired", () => {
@@ -139,4 +146,37 @@ test("a gate does not shut before an endpoint that nobody has tried", () => {
   clock.advance(60_000);
   expect(events).toEqual(["a woken"]);
   expect(made[0].state).toBe("untried");
+});
+
+test("who is refused learns how many endpoints there are, why each is not ready, and the last connect error", () => {
+  const { clock, made, refusal, set } = setup();
+  set("10.0.0.1", "10.0.0.2", "10.0.0.3");
+  const fails = (index: number, why: string) => {
+    made[index].owner.connectFailed(new RelayError("connect-refused", "server", "safe", why));
+    made[index].become("unreachable", false);
+  };
+  fails(0, "Cannot connect to 10.0.0.1:80: ECONNREFUSED");
+  made[1].become("ejected", false);
+  fails(2, "Cannot connect to 10.0.0.3:80: ETIMEDOUT");
+  clock.advance(3000);
+  expect(refusal()).toBe(
+    "Service.shop.web:80: service in fail-fast: none of 3 endpoints was ready for 3000 ms (2 cannot be reached, " +
+      "1 ejected by the circuit breaker); last connect error: Cannot connect to 10.0.0.3:80: ETIMEDOUT",
+  );
+  made[2].become("ready", true);
+  for (const endpoint of made) endpoint.become("ejected", false);
+  clock.advance(3000);
+  expect(refusal()).toBe(
+    "Service.shop.web:80: service in fail-fast: none of 3 endpoints was ready for 3000 ms (0 cannot be reached, " +
+      "3 ejected by the circuit breaker)",
+  );
+});
+
+test("who is refused learns that there are no endpoints, or that nobody has told of them", () => {
+  const unknown = setup();
+  unknown.wait("a");
+  unknown.clock.advance(3000);
+  expect(unknown.refusal()).toEndWith("its endpoints are not known yet: no answer from the destination service");
+  unknown.set();
+  expect(unknown.refusal()).toBe("Service.shop.web:80: service in fail-fast: it has no endpoints");
 });

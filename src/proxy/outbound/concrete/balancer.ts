@@ -21,6 +21,14 @@ export interface BalancedEndpoint extends Choice {
   retire(): void;
 }
 
+/** What an endpoint tells its balancer. */
+export interface EndpointOwner {
+  /** `isReady` or `state` may be another than before. */
+  changed(): void;
+  /** A connection could not be made. */
+  connectFailed(failure: RelayError): void;
+}
+
 /** Waits for an endpoint to become ready. */
 export interface Waiter {
   /** Try again now. */
@@ -41,8 +49,7 @@ export interface BalancerDeps<E extends BalancedEndpoint> {
   readonly random: Random;
   readonly queueCapacity: number;
   readonly failfastMs: number;
-  /** `changed` is to be called when `isReady` or `state` may be another than before. */
-  readonly makeEndpoint: (info: EndpointInfo, changed: () => void) => E;
+  readonly makeEndpoint: (info: EndpointInfo, owner: EndpointOwner) => E;
   readonly observer: BalancerObserver;
 }
 
@@ -60,9 +67,12 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
   #deadline: Timer | null = null;
   #isShut = false;
   #isClosed = false;
+  #connectFailure: RelayError | null = null; // the last one since an endpoint was ready
+  readonly #owner: EndpointOwner;
 
   constructor(deps: BalancerDeps<E>) {
     this.#deps = deps;
+    this.#owner = { changed: () => this.#changed(), connectFailed: (failure) => this.#noteFailure(failure) };
   }
 
   get hasReady(): boolean {
@@ -79,7 +89,7 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     for (const [address, info] of current) {
       const known = this.#byAddress.get(address);
       const isSame = known?.info.fingerprint === info.fingerprint;
-      next.set(address, isSame ? known : this.#deps.makeEndpoint(info, () => this.#changed()));
+      next.set(address, isSame ? known : this.#deps.makeEndpoint(info, this.#owner));
     }
     const left = [...this.#byAddress].filter(([address, endpoint]) => next.get(address) !== endpoint);
     this.#byAddress = next;
@@ -139,7 +149,12 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     else if (this.#endpoints.length > 0) this.#startDeadline();
   }
 
+  #noteFailure(failure: RelayError): void {
+    this.#connectFailure = failure;
+  }
+
   #open(): void {
+    this.#connectFailure = null;
     if (this.#isShut) this.#deps.observer.gate(true);
     this.#isShut = false;
     this.#deadline?.cancel();
@@ -170,15 +185,20 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     for (const waiter of this.#takeWaiters()) waiter.failed(this.#failFast());
   }
 
+  /** Who is on call learns how many endpoints there are, what each has shown, and why connections fail. */
   #failFast(): RelayError {
     const { name, failfastMs } = this.#deps;
-    if (this.#isKnown && this.#endpoints.length === 0) {
-      return new RelayError("no-endpoints", "proxy", "safe", `${name}: service in fail-fast: it has no endpoints`);
+    const because = (code: "fail-fast" | "no-endpoints", state: string) =>
+      new RelayError(code, "proxy", "safe", `${name}: service in fail-fast: ${state}`);
+    if (!this.#isKnown) {
+      return because("fail-fast", "its endpoints are not known yet: no answer from the destination service");
     }
-    const state = this.#isKnown
-      ? `none of ${this.#endpoints.length} endpoints was ready for ${failfastMs} ms`
-      : "its endpoints are not known yet: no answer from the destination service";
-    return new RelayError("fail-fast", "proxy", "safe", `${name}: service in fail-fast: ${state}`);
+    if (this.#endpoints.length === 0) return because("no-endpoints", "it has no endpoints");
+    const count = (wanted: EndpointState) => this.#endpoints.filter(({ state }) => state === wanted).length;
+    const states = `${count("unreachable")} cannot be reached, ${count("ejected")} ejected by the circuit breaker`;
+    const last = this.#connectFailure ? `; last connect error: ${this.#connectFailure.message}` : "";
+    const none = `none of ${this.#endpoints.length} endpoints was ready for ${failfastMs} ms`;
+    return because("fail-fast", `${none} (${states})${last}`);
   }
 
   #report(): void {

@@ -13,7 +13,7 @@ import type { CallTarget, HttpCall } from "../../relay/http-call.ts";
 import { takeOrigProtoResponse } from "../../relay/orig-proto.ts";
 import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
 import { type HttpDialer, type HttpSession, openHttp } from "../endpoint/http-dialer.ts";
-import { type BalancedEndpoint, Balancer, type EndpointState } from "./balancer.ts";
+import { type BalancedEndpoint, Balancer, type EndpointOwner, type EndpointState } from "./balancer.ts";
 import type { ConcreteDeps } from "./concrete.ts";
 import { Reachability, type ReachabilityOwner } from "./reachability.ts";
 
@@ -40,7 +40,7 @@ export class HttpConcrete {
     this.name = deps.name;
     this.balancer = new Balancer<HttpEndpoint>({
       ...deps,
-      makeEndpoint: (info, changed) => new HttpEndpoint(info, deps, changed),
+      makeEndpoint: (info, owner) => new HttpEndpoint(info, deps, owner),
     });
     this.#release = deps.subscribe(this.balancer);
   }
@@ -60,16 +60,16 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
   readonly #load: PeakEwma;
   readonly #breaker: Breaker;
   readonly #reach: Reachability;
-  readonly #changed: () => void;
+  readonly #owner: EndpointOwner;
   #pool1: HttpPool | undefined; // HTTP/1
   #pool2: HttpPool | undefined; // HTTP/2
   #probation: Timer | null = null; // until the breaker lets a probe pass
   #inFlight = 0;
 
-  constructor(info: EndpointInfo, deps: HttpConcreteDeps, changed: () => void) {
+  constructor(info: EndpointInfo, deps: HttpConcreteDeps, owner: EndpointOwner) {
     this.info = info;
     this.#deps = deps;
-    this.#changed = changed;
+    this.#owner = owner;
     this.session = deps.dialer.sessionOf(info);
     this.#series = deps.metrics.http(deps.connector.labels(info));
     this.#load = new PeakEwma(deps.load.defaultRttMs, deps.load.decayMs, deps.clock.monotonicMs());
@@ -172,12 +172,13 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
     this.#reach.connected();
   }
 
-  connectFailed(): void {
+  connectFailed(failure: RelayError): void {
+    this.#owner.connectFailed(failure);
     this.#reach.failed();
   }
 
   eased(): void {
-    if (this.#reach.isDown || this.#breaker.isEjected) this.#changed();
+    if (this.#reach.isDown || this.#breaker.isEjected) this.#owner.changed();
   }
 
   /** Of two protocols either will do: both are reached at one port. */
@@ -186,14 +187,14 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
   }
 
   changed(): void {
-    this.#changed();
+    this.#owner.changed();
   }
 
   /** The balancer hears when the breaker trips or closes, when a probe failed, and when the next may pass. */
   #judged(wasEjected: boolean): void {
     if (!wasEjected && !this.#breaker.isEjected) return;
     this.#awaitProbation();
-    this.#changed();
+    this.#owner.changed();
   }
 
   #awaitProbation(): void {
@@ -203,7 +204,7 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
     if (waitMs === 0) return;
     this.#probation = this.#deps.clock.schedule(waitMs, () => {
       this.#awaitProbation(); // a timer may be early
-      this.#changed();
+      this.#owner.changed();
     });
   }
 

@@ -4,7 +4,7 @@ import { PeakEwma } from "../../balance/peak-ewma.ts";
 import { RelayError } from "../../errors.ts";
 import type { ConnectOutcome } from "../endpoint/connector.ts";
 import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
-import { type BalancedEndpoint, Balancer, type EndpointState, type Waiter } from "./balancer.ts";
+import { type BalancedEndpoint, Balancer, type EndpointOwner, type EndpointState, type Waiter } from "./balancer.ts";
 import type { ConcreteDeps } from "./concrete.ts";
 import { Reachability, type ReachabilityOwner } from "./reachability.ts";
 
@@ -18,7 +18,7 @@ export class TcpConcrete {
     this.#clock = deps.clock;
     this.balancer = new Balancer<TcpEndpoint>({
       ...deps,
-      makeEndpoint: (info, changed) => new TcpEndpoint(info, deps, changed),
+      makeEndpoint: (info, owner) => new TcpEndpoint(info, deps, owner),
     });
     this.#release = deps.subscribe(this.balancer);
   }
@@ -93,16 +93,16 @@ export class TcpEndpoint implements BalancedEndpoint, ReachabilityOwner {
   readonly #connector: ConcreteDeps["connector"];
   readonly #load: PeakEwma;
   readonly #reach: Reachability;
-  readonly #changed: () => void;
+  readonly #owner: EndpointOwner;
   readonly #pending = new Set<PendingConnect>(); // at most as many as there are clients
 
-  constructor(info: EndpointInfo, deps: ConcreteDeps, changed: () => void) {
+  constructor(info: EndpointInfo, deps: ConcreteDeps, owner: EndpointOwner) {
     this.info = info;
     this.#clock = deps.clock;
     this.#connector = deps.connector;
     this.#load = new PeakEwma(deps.load.defaultRttMs, deps.load.decayMs, deps.clock.monotonicMs());
     this.#reach = new Reachability(deps, this);
-    this.#changed = changed;
+    this.#owner = owner;
   }
 
   get isReady(): boolean {
@@ -147,6 +147,7 @@ export class TcpEndpoint implements BalancedEndpoint, ReachabilityOwner {
       },
       failed: (failure) => {
         if (!this.#pending.delete(pending)) return;
+        this.#owner.connectFailed(failure);
         this.#reach.failed();
         outcome.failed(failure);
       },
@@ -165,6 +166,6 @@ export class TcpEndpoint implements BalancedEndpoint, ReachabilityOwner {
   }
 
   changed(): void {
-    this.#changed();
+    this.#owner.changed();
   }
 }
