@@ -105,6 +105,12 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     return pickP2c(this.#endpoints, this.#deps.random, this.#deps.clock.monotonicMs());
   }
 
+  /** A ready endpoint that was not tried yet. */
+  pickOther(tried: readonly E[]): E | undefined {
+    const others = this.#endpoints.filter((endpoint) => !tried.includes(endpoint));
+    return pickP2c(others, this.#deps.random, this.#deps.clock.monotonicMs());
+  }
+
   /** Waits for readiness. Fails at once when the gate is shut or the queue full. */
   wait(waiter: Waiter): void {
     if (this.#isClosed) {

@@ -51,7 +51,7 @@ function setup(accrual?: AccrualOptions) {
     inFlight,
   );
   const send = (name: string, more = {}) => http.request(requestNamed(name, more), notingClient(name, events));
-  return { clock, concrete, events, inFlight, peers, send, set };
+  return { clock, concrete, events, inFlight, metrics, peers, send, set };
 }
 
 test("an endpoint that leaves hands what waits for its connection to one that stays", () => {
@@ -184,6 +184,44 @@ test("a request that waits for an ejected endpoint is its probe, as soon as one 
   connection.answer();
   peers.accept("10.0.0.1");
   expect(withoutDials(events.slice(4))).toEqual(["b 200", "c sent to 10.0.0.1"]);
+});
+
+test.each(["connect-refused", "tls-failed"] as const)(
+  "a request goes on to other endpoints when one fails with %s, to each once, and is counted once",
+  (code) => {
+    const { events, metrics, peers, send, set } = setup();
+    set("10.0.0.1", "10.0.0.2", "10.0.0.3");
+    send("a");
+    peers.refuse(peers.dialled[0], code);
+    peers.refuse(peers.dialled[0], code);
+    const [last] = peers.dialled;
+    peers.accept(last).answer();
+    expect(events.slice(0, 3).sort()).toEqual(["dial 10.0.0.1", "dial 10.0.0.2", "dial 10.0.0.3"]);
+    expect(events.slice(3)).toEqual([`a sent to ${last}`, "a 200"]);
+    expect(metrics.registry.render()).toContain("\nrequest_total 1\n");
+  },
+);
+
+test("an endpoint that answers on one protocol and refuses the other is not tried again and again", () => {
+  const { events, peers, send, set } = setup();
+  peers.maxStreams = 10;
+  set("10.0.0.1");
+  send("a", { version: HTTP_2 });
+  peers.accept("10.0.0.1");
+  send("b");
+  peers.refuse("10.0.0.1");
+  expect(peers.dialled).toEqual([]);
+  expect(events.slice(-1)).toEqual(["b 502: Cannot connect to 10.0.0.1:80: connect-refused"]);
+});
+
+test("a request that no endpoint takes in time fails with why the last one did not", () => {
+  const { clock, events, peers, send, set } = setup();
+  set("10.0.0.1", "10.0.0.2");
+  send("a");
+  clock.advance(3000);
+  const [slow] = peers.dialled;
+  peers.refuse(slow);
+  expect(events.slice(1)).toEqual([`a 502: Cannot connect to ${slow}:80: connect-refused`]);
 });
 
 const withoutDials = (events: readonly string[]) => events.filter((event) => !event.startsWith("dial")).map(withoutWhy);

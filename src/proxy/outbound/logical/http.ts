@@ -245,6 +245,7 @@ class Dispatch implements Waiter, PoolWaiter {
   #added: HeaderLine[] = [];
   #endpoint: HttpEndpoint | null = null; // the one whose connection we wait for, or got
   #pool: HttpPool | null = null; // where we wait for it
+  #tried: HttpEndpoint[] | null = null; // no connection came of them, since we last waited for any
 
   constructor(concrete: HttpConcrete, call: HttpCall) {
     this.#concrete = concrete;
@@ -269,6 +270,7 @@ class Dispatch implements Waiter, PoolWaiter {
 
   wake(): void {
     if (this.#call.isDone) return;
+    this.#tried = null;
     const endpoint = this.#concrete.balancer.pick();
     if (endpoint) this.#await(endpoint);
     else this.#concrete.balancer.wait(this);
@@ -280,14 +282,25 @@ class Dispatch implements Waiter, PoolWaiter {
     this.#endpoint!.open(connection, this.#head!, this.#added, this.#call);
   }
 
-  /** A connection could not be made, or its endpoint left: ask again. A full queue or a shut gate is final. */
+  /** A connection could not be made, or its endpoint left: the next one. A full queue or a shut gate is final. */
   failed(failure: RelayError): void {
-    const isFinal = this.#pool === null || failure.code === "load-shed" || failure.code === "tls-failed";
+    const isFinal = this.#pool === null || failure.code === "load-shed";
     this.#pool = null;
     if (this.#call.isDone) return;
     const isLate = failure.code !== "draining" && this.#concrete.balancer.isOverdue(this.#call.startedAtMs);
     if (isFinal || isLate) this.#call.fail(failure);
-    else this.wake();
+    else this.#awaitOther(failure);
+  }
+
+  /** Nothing was sent. Each endpoint is tried once; when none is left, we wait until one is ready anew. */
+  #awaitOther(failure: RelayError): void {
+    const { balancer } = this.#concrete;
+    this.#tried ??= [];
+    this.#tried.push(this.#endpoint!);
+    const other = balancer.pickOther(this.#tried);
+    if (other) this.#await(other);
+    else if (balancer.hasReady) this.#call.fail(failure);
+    else balancer.wait(this);
   }
 
   #await(endpoint: HttpEndpoint): void {
