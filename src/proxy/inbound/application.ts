@@ -83,12 +83,14 @@ export class Application {
     this.#makeRoom();
     const { config, clock } = this.#deps;
     const pool = new HttpPool({
+      peer: formatAddress(address),
       isHttp2,
       dial: (owner, outcome) => this.#dialHttp(address, isHttp2, owner, outcome),
       clock,
       maxIdle: config.maxIdlePerEndpoint,
       idleMs: config.poolIdleMs,
       maxWaiters: config.queueCapacity,
+      maxWaitMs: config.failfastMs,
       observer: UNOBSERVED,
     });
     this.#pools.set(key, pool);

@@ -25,6 +25,8 @@ export interface PoolObserver {
 }
 
 export interface HttpPoolOptions {
+  /** The peer's address, for messages. */
+  readonly peer: string;
   /** HTTP/2 connections carry many streams and are kept; HTTP/1 ones carry one and are dropped when long idle. */
   readonly isHttp2: boolean;
   readonly dial: (owner: ClientConnectionOwner, outcome: PoolOutcome) => { cancel(): void };
@@ -32,6 +34,8 @@ export interface HttpPoolOptions {
   readonly maxIdle: number;
   readonly idleMs: number;
   readonly maxWaiters: number;
+  /** How long a request waits for a connection with room. */
+  readonly maxWaitMs: number;
   readonly observer: PoolObserver;
 }
 
@@ -44,9 +48,10 @@ export class HttpPool implements ClientConnectionOwner {
   readonly #all = new Set<ClientConnection>();
   #free: ClientConnection[] = []; // HTTP/1: idle, the most recent last; HTTP/2: those with capacity when last seen
   readonly #idleSinceMs = new Map<ClientConnection, number>(); // HTTP/1
-  readonly #waiters = new Set<PoolWaiter>(); // in the order they came; at most maxWaiters
+  readonly #waiters = new Map<PoolWaiter, number>(); // since when, in the order they came; at most maxWaiters
   readonly #dials = new Set<{ cancel(): void }>();
   #reaper: Timer | null = null;
+  #expiry: Timer | null = null; // of the one who has waited longest, or sooner
   #isRetired = false;
 
   constructor(options: HttpPoolOptions) {
@@ -82,10 +87,12 @@ export class HttpPool implements ClientConnectionOwner {
       return;
     }
     if (this.#waiters.size >= this.#options.maxWaiters) {
-      waiter.failed(new RelayError("load-shed", "proxy", "safe", "too many requests wait for a connection"));
+      const message = `${this.#options.peer}: ${this.#waiters.size} requests wait for a connection, which is the limit`;
+      waiter.failed(new RelayError("load-shed", "proxy", "safe", message));
       return;
     }
-    this.#waiters.add(waiter);
+    this.#waiters.set(waiter, this.#options.clock.monotonicMs());
+    this.#expiry ??= this.#options.clock.schedule(this.#options.maxWaitMs, () => this.#expire());
     this.#dialIfNeeded();
   }
 
@@ -119,6 +126,7 @@ export class HttpPool implements ClientConnectionOwner {
   retire(): void {
     this.#isRetired = true;
     this.#reaper?.cancel();
+    this.#expiry?.cancel();
     for (const dial of this.#dials) dial.cancel();
     this.#dials.clear();
     for (const connection of [...this.#all]) connection.drain();
@@ -126,7 +134,7 @@ export class HttpPool implements ClientConnectionOwner {
   }
 
   #serveWaiters(connection: ClientConnection): void {
-    for (const waiter of this.#waiters) {
+    for (const waiter of this.#waiters.keys()) {
       if (connection.capacity() === 0) return;
       this.#waiters.delete(waiter);
       waiter.opened(connection);
@@ -190,10 +198,38 @@ export class HttpPool implements ClientConnectionOwner {
     if (this.#isRetired) connection.drain();
     else this.available(connection);
     this.#options.observer.connected();
+    if (this.#waiters.size > 0) this.#dialIfNeeded();
+  }
+
+  #expire(): void {
+    const { clock, maxWaitMs, observer } = this.#options;
+    this.#expiry = null;
+    const expired: PoolWaiter[] = [];
+    for (const [waiter, sinceMs] of this.#waiters) {
+      const leftMs = sinceMs + maxWaitMs - clock.monotonicMs();
+      if (leftMs > 0) {
+        this.#expiry = clock.schedule(leftMs, () => this.#expire());
+        break;
+      }
+      this.#waiters.delete(waiter);
+      expired.push(waiter);
+    }
+    if (expired.length === 0) return;
+    const failure = this.#waitedTooLong();
+    for (const waiter of expired) waiter.failed(failure);
+    observer.eased();
+  }
+
+  #waitedTooLong(): RelayError {
+    const { peer, maxWaitMs } = this.#options;
+    const what = this.#isFull
+      ? `no stream became free for ${maxWaitMs} ms: each of ${this.#all.size} connections carries all that the peer allows`
+      : `no connection within ${maxWaitMs} ms`;
+    return new RelayError("fail-fast", "proxy", "safe", `${peer}: ${what}`);
   }
 
   #failWaiters(failure: RelayError): void {
-    const waiters = [...this.#waiters];
+    const waiters = [...this.#waiters.keys()];
     this.#waiters.clear();
     for (const waiter of waiters) waiter.failed(failure);
   }

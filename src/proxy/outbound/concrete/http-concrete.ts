@@ -2,6 +2,7 @@ import { type HeaderLine, knownId } from "#fields";
 import type { BackoffOptions } from "#lib/backoff";
 import type { Timer } from "#lib/clock";
 import { HTTP_2, type RequestHead, type ResponseHead } from "#message";
+import { formatAddress } from "#net/address";
 import { type Breaker, ConsecutiveFailures, NO_BREAKER } from "../../balance/breaker.ts";
 import { PeakEwma } from "../../balance/peak-ewma.ts";
 import type { RelayError } from "../../errors.ts";
@@ -214,14 +215,16 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
   }
 
   #makePool(isHttp2: boolean): HttpPool {
-    const { clock, maxIdle, poolIdleMs, queueCapacity, dialer } = this.#deps;
+    const { clock, maxIdle, poolIdleMs, queueCapacity, failfastMs, dialer } = this.#deps;
     return new HttpPool({
+      peer: formatAddress(this.info.address),
       isHttp2,
       dial: (owner, outcome) => dialer.dial(this.info, isHttp2, owner, outcome),
       clock,
       maxIdle,
       idleMs: poolIdleMs,
       maxWaiters: queueCapacity,
+      maxWaitMs: failfastMs,
       observer: this,
     });
   }

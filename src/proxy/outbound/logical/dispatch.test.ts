@@ -81,9 +81,10 @@ test("when the last endpoint leaves, what waits for its connection waits for a n
 
 test("an endpoint that leaves after a long wait is no reason to fail either", () => {
   const { clock, events, peers, send, set } = setup();
-  set("10.0.0.1");
   send("a");
-  clock.advance(5000);
+  clock.advance(2000);
+  set("10.0.0.1");
+  clock.advance(2000);
   set("10.0.0.2");
   peers.accept("10.0.0.2").answer();
   expect(events.slice(-1)).toEqual(["a 200"]);
@@ -214,11 +215,24 @@ test("an endpoint that answers on one protocol and refuses the other is not trie
   expect(events.slice(-1)).toEqual(["b 502: Cannot connect to 10.0.0.1:80: connect-refused"]);
 });
 
+test("a request that waits for a connection waits no longer than for an endpoint", () => {
+  const { clock, events, inFlight, peers, send, set } = setup();
+  set("10.0.0.1");
+  send("a");
+  clock.advance(2999);
+  expect(events).toEqual(["dial 10.0.0.1"]);
+  clock.advance(1);
+  peers.accept("10.0.0.1");
+  expect(events.slice(1)).toEqual(["a 504: 10.0.0.1:80: no connection within 3000 ms"]);
+  expect(inFlight.count).toBe(0);
+});
+
 test("a request that no endpoint takes in time fails with why the last one did not", () => {
   const { clock, events, peers, send, set } = setup();
-  set("10.0.0.1", "10.0.0.2");
   send("a");
-  clock.advance(3000);
+  clock.advance(2000);
+  set("10.0.0.1", "10.0.0.2");
+  clock.advance(1000);
   const [slow] = peers.dialled;
   peers.refuse(slow);
   expect(events.slice(1)).toEqual([`a 502: Cannot connect to ${slow}:80: connect-refused`]);
