@@ -101,8 +101,9 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
     return (this.#pool1?.waitingCount ?? 0) + (this.#pool2?.waitingCount ?? 0);
   }
 
+  /** What waits for a connection is a burden as well: else all would wait for the one that has none. */
   cost(nowMs: number): number {
-    return this.#load.read(nowMs) * (this.#inFlight + 1);
+    return this.#load.read(nowMs) * (this.#inFlight + this.#waitingCount + 1);
   }
 
   /** The connections on which a request travels. HTTP/1 goes over HTTP/2 to a peer proxy, except for upgrades. */

@@ -215,6 +215,13 @@ test("an endpoint that answers on one protocol and refuses the other is not trie
   expect(events.slice(-1)).toEqual(["b 502: Cannot connect to 10.0.0.1:80: connect-refused"]);
 });
 
+test("requests spread over endpoints while none of them has a connection yet", () => {
+  const { peers, send, set } = setup();
+  set("10.0.0.1", "10.0.0.2");
+  for (let index = 0; index < 20; index++) send(`${index}`);
+  expect(peers.dialled.filter((ip) => ip === "10.0.0.1")).toHaveLength(10);
+});
+
 test("a request that waits for a connection waits no longer than for an endpoint", () => {
   const { clock, events, inFlight, peers, send, set } = setup();
   set("10.0.0.1");
