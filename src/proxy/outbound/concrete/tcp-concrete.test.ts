@@ -2,10 +2,11 @@ import { expect, test } from "bun:test";
 import { FakeClock } from "#lib/clock";
 import { seededRandom } from "#lib/random";
 import { type FakeConnection, FakePeers, plainSet } from "../../../../test/support/fake-peers.ts";
+import { type EndpointInfo, plainEndpoint } from "../endpoint/endpoint-info.ts";
 import type { EndpointListener } from "./endpoint-sets.ts";
 import { TcpConcrete } from "./tcp-concrete.ts";
 
-function setup() {
+function setup(forward?: EndpointInfo) {
   const clock = new FakeClock();
   const events: string[] = [];
   const peers = new FakePeers(events);
@@ -15,6 +16,7 @@ function setup() {
     clock,
     random: seededRandom(1),
     connector: peers,
+    forward,
     queueCapacity: 100,
     failfastMs: 3000,
     connectBackoff: { minMs: 100, maxMs: 10_000, jitter: 0 },
@@ -96,4 +98,16 @@ test("with every endpoint down, clients wait for a probe to succeed, later ones 
   connect("c");
   expect(events.slice(-1).map((event) => event.replace(/:.*/, ""))).toEqual(["c fail-fast"]);
   expect(events.filter((event) => event.startsWith("dial"))).toHaveLength(dialCount);
+});
+
+test("where there is one endpoint and can be no other, a refused connection fails at once, and nobody probes", () => {
+  const address = { ip: "10.0.0.9", port: 80 };
+  const { clock, connect, events, peers } = setup(plainEndpoint(address));
+  for (const name of ["a", "b"]) {
+    connect(name);
+    peers.refuse("10.0.0.9");
+  }
+  clock.advance(60_000);
+  const refused = "connect-refused: Cannot connect to 10.0.0.9:80: connect-refused";
+  expect(events).toEqual(["dial 10.0.0.9", `a ${refused}`, "dial 10.0.0.9", `b ${refused}`]);
 });

@@ -8,14 +8,19 @@ import { type BalancedEndpoint, Balancer, type EndpointOwner, type EndpointState
 import type { ConcreteDeps } from "./concrete.ts";
 import { Reachability, type ReachabilityOwner } from "./reachability.ts";
 
+export interface TcpConcreteDeps extends ConcreteDeps {
+  /** Set when the backend is this one endpoint and can be no other: there is nothing to wait for. */
+  readonly forward: EndpointInfo | undefined;
+}
+
 /** Where opaque connections of one backend go: each picks an endpoint and gets a connection of its own. */
 export class TcpConcrete {
   readonly balancer: Balancer<TcpEndpoint>;
+  readonly #deps: TcpConcreteDeps;
   readonly #release: () => void;
-  readonly #clock: Clock;
 
-  constructor(deps: ConcreteDeps) {
-    this.#clock = deps.clock;
+  constructor(deps: TcpConcreteDeps) {
+    this.#deps = deps;
     this.balancer = new Balancer<TcpEndpoint>({
       ...deps,
       makeEndpoint: (info, owner) => new TcpEndpoint(info, deps, owner),
@@ -25,7 +30,9 @@ export class TcpConcrete {
 
   /** Connects to an endpoint, trying others when one fails, until one answers or the balancer gives up. */
   connect(outcome: ConnectOutcome): { cancel(): void } {
-    const attempt = new ConnectAttempt(this.balancer, outcome, this.#clock.monotonicMs());
+    const { forward, connector, clock } = this.#deps;
+    if (forward) return connector.connect(forward, "opaque", outcome);
+    const attempt = new ConnectAttempt(this.balancer, outcome, clock.monotonicMs());
     attempt.wake();
     return attempt;
   }

@@ -41,7 +41,10 @@ function setup(accrual?: AccrualOptions) {
   };
   const concrete = new HttpConcrete(deps);
   const set = (...ips: string[]) => listener!.endpoints(plainSet(...ips));
-  const concretes = { http: () => concrete, tcp: () => new TcpConcrete({ ...deps, subscribe: () => () => {} }) };
+  const concretes = {
+    http: () => concrete,
+    tcp: () => new TcpConcrete({ ...deps, forward: undefined, subscribe: () => () => {} }),
+  };
   const dst = { ip: "10.96.0.1", port: 80 };
   const current = forwardPolicy(plainEndpoint(dst), "fallback", concretes);
   const inFlight = { count: 0 };
