@@ -190,6 +190,39 @@ test("a request that waits for an ejected endpoint is its probe, as soon as one 
   expect(withoutDials(events.slice(4))).toEqual(["b 200", "c sent to 10.0.0.1"]);
 });
 
+test("a breaker's probe that waits for its connection is the only one, and one that waits too long makes way", () => {
+  const { clock, events, peers, send, set } = setup({
+    maxFailures: 1,
+    backoff: { minMs: 10_000, maxMs: 10_000, jitter: 0 },
+  });
+  set("10.0.0.1");
+  send("a");
+  const connection = peers.accept("10.0.0.1");
+  connection.answer(500);
+  connection.close();
+  clock.advance(10_000);
+  for (const name of ["b", "c"]) send(name);
+  expect(peers.dialled).toEqual(["10.0.0.1"]);
+  expect(withoutDials(events.slice(3))).toEqual(["shut", "c 504"]);
+  clock.advance(3000);
+  send("d");
+  peers.accept("10.0.0.1").answer();
+  expect(withoutDials(events.slice(6))).toEqual(["b 504", "d sent to 10.0.0.1", "d 200", "open"]);
+});
+
+test("an endpoint that takes no more connections is still used by those that it has", () => {
+  const { events, peers, send, set } = setup();
+  set("10.0.0.1");
+  send("a");
+  const connection = peers.accept("10.0.0.1");
+  send("b");
+  peers.refuse("10.0.0.1");
+  expect(peers.dialled).toEqual([]);
+  connection.answer();
+  connection.answer();
+  expect(withoutDials(events)).toEqual(["a sent to 10.0.0.1", "a 200", "b sent to 10.0.0.1", "b 200"]);
+});
+
 test.each(["connect-refused", "tls-failed"] as const)(
   "a request goes on to other endpoints when one fails with %s, to each once, and is counted once",
   (code) => {
