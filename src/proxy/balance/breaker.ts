@@ -57,7 +57,7 @@ export class ConsecutiveFailures implements Breaker {
   }
 
   waitMs(nowMs: number): number {
-    return this.#isProbing || this.#waitUntilMs < 0 ? 0 : Math.max(0, this.#waitUntilMs - nowMs);
+    return Math.max(0, this.#waitUntilMs - nowMs);
   }
 
   started(nowMs: number): void {

@@ -141,7 +141,8 @@ test("requests beyond the limit are shed, and retiring fails those who wait", ()
   for (const name of ["a", "b", "c", "d"]) wait(name);
   expect(events).toEqual(["d load-shed"]);
   pool.retire();
-  expect(events.slice(1)).toEqual(["cancelled", "a draining", "b draining", "c draining"]);
+  wait("late");
+  expect(events.slice(1)).toEqual(["cancelled", "a draining", "b draining", "c draining", "late draining"]);
 });
 
 test("HTTP/2: connections are added while requests wait, one at a time and four at most", () => {

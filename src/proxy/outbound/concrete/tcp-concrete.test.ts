@@ -111,3 +111,14 @@ test("where there is one endpoint and can be no other, a refused connection fail
   const refused = "connect-refused: Cannot connect to 10.0.0.9:80: connect-refused";
   expect(events).toEqual(["dial 10.0.0.9", `a ${refused}`, "dial 10.0.0.9", `b ${refused}`]);
 });
+
+test("an endpoint that left is not probed any more", () => {
+  const { clock, connect, events, peers, set } = setup();
+  set("10.0.0.1");
+  connect("a");
+  peers.refuse("10.0.0.1");
+  set("10.0.0.2");
+  peers.accept("10.0.0.2");
+  clock.advance(60_000);
+  expect(events).toEqual(["dial 10.0.0.1", "dial 10.0.0.2", "a to 10.0.0.2"]);
+});

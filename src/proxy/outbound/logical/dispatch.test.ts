@@ -239,6 +239,20 @@ test.each(["connect-refused", "tls-failed"] as const)(
   },
 );
 
+test("an endpoint that failed once is tried again when it has become ready since", () => {
+  const { clock, events, peers, send, set } = setup();
+  set("10.0.0.1", "10.0.0.2");
+  for (const name of ["a", "b"]) send(name);
+  while (peers.dialled.length > 0) peers.refuse(peers.dialled[0]);
+  clock.advance(100);
+  peers.accept("10.0.0.2"); // a probe's: one request takes it, the other one dials
+  expect(peers.dialled).toEqual(["10.0.0.1", "10.0.0.2"]);
+  peers.accept("10.0.0.1");
+  peers.refuse("10.0.0.2");
+  for (const connection of peers.connections) connection.answer();
+  expect(events.filter((event) => event.endsWith(" 200")).sort()).toEqual(["a 200", "b 200"]);
+});
+
 test("an endpoint that answers on one protocol and refuses the other is not tried again and again", () => {
   const { events, peers, send, set } = setup();
   peers.maxStreams = 10;
