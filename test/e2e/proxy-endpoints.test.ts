@@ -141,7 +141,7 @@ test("what waits for a connection to an endpoint that discovery takes away is se
 }, 60_000);
 
 test("while the breaker keeps the only endpoint out, requests fail at once and say so; a probe brings it back", async () => {
-  const backoff = { minBackoff: ms(1500), maxBackoff: ms(1500), jitterRatio: 0, respectRetryAfterHint: false };
+  const backoff = { minBackoff: ms(5000), maxBackoff: ms(5000), jitterRatio: 0, respectRetryAfterHint: false };
   const failureAccrual = { kind: { $case: "consecutiveFailures", value: { maxFailures: 2, backoff } } };
   serve("10.96.2.4:80", [endpoint(live.ip, 8080)], (policy) => changeHttp(policy, { failureAccrual }, "route"));
   for (let i = 0; i < 2; i++) expect(statusOf(await curl(web, "http://10.96.2.4/?status=500"))).toBe("500");
