@@ -272,6 +272,10 @@ export function addUpdate(...addrs: WeightedAddr[]): Update {
   return { update: { $case: "add", value: { addrs, metricLabels: { service: "web", namespace: "shop" } } } };
 }
 
+export function removeUpdate(...addrs: WeightedAddr[]): Update {
+  return { update: { $case: "remove", value: { addrs: addrs.map(({ addr }) => addr!) } } };
+}
+
 /** The policy of a Service: everything to the balancer of `path`. */
 export function servicePolicy(path: string, kind: "detect" | "opaque" = "detect"): OutboundPolicy {
   const [name, port] = path.split(":");

@@ -56,9 +56,10 @@ export class Mesh {
   }
 
   /** Starts the test application in a pod. */
-  async startApp(pod: Pod): Promise<void> {
+  async startApp(pod: Pod): Promise<PodProcess> {
     const app = pod.start([process.execPath, APP, pod.ip]);
     await until("the application serves", () => app.output().includes("serving"));
+    return app;
   }
 
   async close(): Promise<void> {

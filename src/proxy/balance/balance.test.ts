@@ -77,3 +77,16 @@ test("the breaker trips at the limit, probes once, and recovers by a success", (
   breaker.succeeded();
   expect(breaker.isOpen(3001)).toBe(true);
 });
+
+test("a probe whose client gives up says nothing: another one passes", () => {
+  const breaker = new ConsecutiveFailures(1, { minMs: 1000, maxMs: 60_000, jitter: 0 }, seededRandom(1));
+  breaker.failed(0);
+  breaker.started(1000);
+  expect(breaker.isOpen(5000)).toBe(false);
+  breaker.abandoned();
+  expect(breaker.isOpen(5000)).toBe(true);
+  breaker.started(5000);
+  expect(breaker.isOpen(5000)).toBe(false);
+  breaker.succeeded();
+  expect(breaker.isOpen(5000)).toBe(true);
+});

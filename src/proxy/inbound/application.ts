@@ -1,5 +1,4 @@
 import type { Clock } from "#lib/clock";
-import type { Random } from "#lib/random";
 import { formatAddress, type SocketAddress } from "#net/address";
 import { dialTcp } from "#net/dial";
 import type { TcpTransport } from "#net/tcp";
@@ -8,7 +7,7 @@ import type { InboundConfig } from "../env.ts";
 import { RelayError } from "../errors.ts";
 import { targetLabels } from "../metrics/labels.ts";
 import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
-import { HttpPool, type PoolOutcome } from "../pool/http-pool.ts";
+import { HttpPool, type PoolObserver, type PoolOutcome } from "../pool/http-pool.ts";
 import type { ClientConnectionOwner } from "../relay/exchange.ts";
 import { Http1Client } from "../relay/http1-client.ts";
 import { Http2ClientConnection } from "../relay/http2-client.ts";
@@ -17,7 +16,6 @@ import type { Ticker, Ticking } from "../relay/ticker.ts";
 export interface ApplicationDeps {
   readonly config: InboundConfig;
   readonly clock: Clock;
-  readonly random: Random;
   readonly metrics: ProxyMetrics;
   readonly ticker: Ticker;
 }
@@ -83,17 +81,17 @@ export class Application {
     const known = this.#pools.get(key);
     if (known) return known;
     this.#makeRoom();
-    const { config, clock, random } = this.#deps;
+    const { config, clock } = this.#deps;
     const pool = new HttpPool({
+      peer: formatAddress(address),
       isHttp2,
       dial: (owner, outcome) => this.#dialHttp(address, isHttp2, owner, outcome),
       clock,
-      random,
-      backoff: config.connectBackoff,
       maxIdle: config.maxIdlePerEndpoint,
       idleMs: config.poolIdleMs,
       maxWaiters: config.queueCapacity,
-      changed() {},
+      maxWaitMs: config.failfastMs,
+      observer: UNOBSERVED,
     });
     this.#pools.set(key, pool);
     return pool;
@@ -136,3 +134,6 @@ export class Application {
 }
 
 const MAX_POOLS = 512;
+
+/** There is one application only: nobody chooses by how it does. */
+const UNOBSERVED: PoolObserver = { connected() {}, connectFailed() {}, eased() {} };

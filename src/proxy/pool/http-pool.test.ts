@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { FakeClock } from "#lib/clock";
-import { seededRandom } from "#lib/random";
 import { RelayError } from "../errors.ts";
 import type { ClientConnection, ClientConnectionOwner } from "../relay/exchange.ts";
 import { HttpPool, type PoolOutcome } from "./http-pool.ts";
@@ -28,19 +27,24 @@ function setup(isHttp2: boolean) {
   const clock = new FakeClock();
   const dials: { owner: ClientConnectionOwner; outcome: PoolOutcome }[] = [];
   const events: string[] = [];
+  const messages: string[] = [];
   const pool = new HttpPool({
+    peer: "10.0.0.1:80",
     isHttp2,
     dial: (owner, outcome) => {
       dials.push({ owner, outcome });
       return { cancel: () => void events.push("cancelled") };
     },
     clock,
-    random: seededRandom(1),
-    backoff: { minMs: 100, maxMs: 1000, jitter: 0 },
     maxIdle: 10,
     idleMs: 3000,
     maxWaiters: 3,
-    changed() {},
+    maxWaitMs: 3000,
+    observer: {
+      connected: () => events.push("connected"),
+      connectFailed: (failure) => events.push(failure.code),
+      eased: () => events.push("eased"),
+    },
   });
   const wait = (name: string) =>
     pool.wait({
@@ -48,9 +52,12 @@ function setup(isHttp2: boolean) {
         (connection as FakeConnection).streams++;
         events.push(`${name} opened`);
       },
-      failed: (failure) => events.push(`${name} ${failure.code}`),
+      failed: (failure) => {
+        events.push(`${name} ${failure.code}`);
+        messages.push(failure.message);
+      },
     });
-  return { clock, dials, events, pool, wait };
+  return { clock, dials, events, messages, pool, wait };
 }
 
 test("HTTP/1: one dial per waiting request, and a finished connection is used again", () => {
@@ -62,9 +69,10 @@ test("HTTP/1: one dial per waiting request, and a finished connection is used ag
   dials[0].outcome.connected(connection);
   connection.streams = 0;
   pool.available(connection);
-  expect(events).toEqual(["a opened", "b opened"]);
+  expect(events).toEqual(["a opened", "connected", "b opened"]);
   connection.streams = 0;
   pool.available(connection);
+  expect(events[3]).toBe("eased");
   expect(pool.take()).toBe(connection);
 });
 
@@ -87,20 +95,45 @@ test("HTTP/2: all waiting requests share one dial and one connection", () => {
   expect(dials).toHaveLength(1);
   const connection = new FakeConnection(100);
   dials[0].outcome.connected(connection);
-  expect(events).toEqual(["a opened", "b opened"]);
+  expect(events).toEqual(["a opened", "b opened", "eased", "connected"]);
   expect(pool.take()).toBe(connection);
   pool.gone(connection);
   expect(pool.take()).toBeUndefined();
 });
 
-test("a failed dial fails those who wait, and the pool steps back for a while", () => {
-  const { clock, dials, events, pool, wait } = setup(true);
+test("a failed dial is told first to the owner, then to those who wait", () => {
+  const { dials, events, wait } = setup(true);
   wait("a");
   dials[0].outcome.failed(new RelayError("connect-refused", "server", "safe", "refused"));
-  expect(events).toEqual(["a connect-refused"]);
-  expect(pool.isReady).toBe(false);
-  clock.advance(100);
-  expect(pool.isReady).toBe(true);
+  expect(events).toEqual(["connect-refused", "a connect-refused"]);
+});
+
+test("a probe dials though nobody waits, once at a time, and its connection is there for the next request", () => {
+  const { dials, events, pool } = setup(false);
+  pool.probe();
+  pool.probe();
+  expect(dials).toHaveLength(1);
+  const connection = new FakeConnection(1);
+  dials[0].outcome.connected(connection);
+  expect(events).toEqual(["eased", "connected"]);
+  expect(pool.hasRoom).toBe(true);
+  expect(pool.take()).toBe(connection);
+  expect(pool.hasRoom).toBe(false);
+  pool.retire();
+  pool.probe();
+  expect(dials).toHaveLength(1);
+});
+
+test("a request that no longer waits makes room", () => {
+  const { events, pool, wait } = setup(true);
+  const waiter = { opened() {}, failed() {} };
+  pool.wait(waiter);
+  wait("a");
+  expect(pool.waitingCount).toBe(2);
+  pool.cancelWait(waiter);
+  pool.cancelWait(waiter);
+  expect(pool.waitingCount).toBe(1);
+  expect(events).toEqual(["eased"]);
 });
 
 test("requests beyond the limit are shed, and retiring fails those who wait", () => {
@@ -108,5 +141,72 @@ test("requests beyond the limit are shed, and retiring fails those who wait", ()
   for (const name of ["a", "b", "c", "d"]) wait(name);
   expect(events).toEqual(["d load-shed"]);
   pool.retire();
-  expect(events.slice(1)).toEqual(["cancelled", "a draining", "b draining", "c draining"]);
+  wait("late");
+  expect(events.slice(1)).toEqual(["cancelled", "a draining", "b draining", "c draining", "late draining"]);
+});
+
+test("HTTP/2: connections are added while requests wait, one at a time and four at most", () => {
+  const { dials, events, pool, wait } = setup(true);
+  wait("a");
+  wait("b");
+  wait("c");
+  for (let made = 1; made <= 3; made++) {
+    expect(dials).toHaveLength(made);
+    dials[made - 1].outcome.connected(new FakeConnection(1));
+  }
+  expect(dials).toHaveLength(3); // nobody waits any more
+  wait("d");
+  dials[3].outcome.connected(new FakeConnection(1));
+  wait("e");
+  pool.probe();
+  expect(dials).toHaveLength(4);
+  expect(events.filter((event) => event.endsWith("opened"))).toEqual(["a opened", "b opened", "c opened", "d opened"]);
+});
+
+test("HTTP/2: with every connection full a request waits for a stream, and fails when none becomes free in time", () => {
+  const { clock, dials, events, messages, pool, wait } = setup(true);
+  const connections = [1, 2, 3, 4].map(() => new FakeConnection(1));
+  for (const [index, connection] of connections.entries()) {
+    wait(`held ${index}`);
+    dials[index].outcome.connected(connection);
+  }
+  events.splice(0);
+  wait("a");
+  clock.advance(1000);
+  wait("b");
+  clock.advance(1000);
+  wait("c");
+  clock.advance(999);
+  expect(events).toEqual([]);
+  clock.advance(1);
+  connections[2].streams = 0;
+  pool.available(connections[2]);
+  clock.advance(1999);
+  expect(events).toEqual(["a fail-fast", "eased", "b opened"]);
+  clock.advance(1);
+  expect(events).toEqual(["a fail-fast", "eased", "b opened", "c fail-fast", "eased"]);
+  expect(messages[0]).toBe(
+    "10.0.0.1:80: no stream became free for 3000 ms: each of 4 connections carries all that the peer allows",
+  );
+});
+
+test("HTTP/2: how many requests wait for a stream is limited", () => {
+  const { dials, events, messages, wait } = setup(true);
+  for (let index = 0; index < 4; index++) {
+    wait("held");
+    dials[index].outcome.connected(new FakeConnection(1));
+  }
+  events.splice(0);
+  for (const name of ["a", "b", "c", "d"]) wait(name);
+  expect(events).toEqual(["d load-shed"]);
+  expect(messages).toEqual(["10.0.0.1:80: 3 requests wait for a connection, which is the limit"]);
+});
+
+test("a dial that takes too long fails who waits for it, once", () => {
+  const { clock, dials, events, messages, wait } = setup(false);
+  wait("a");
+  clock.advance(3000);
+  expect(messages).toEqual(["10.0.0.1:80: no connection within 3000 ms"]);
+  dials[0].outcome.failed(new RelayError("connect-timeout", "server", "safe", "late"));
+  expect(events).toEqual(["a fail-fast", "eased", "connect-timeout"]);
 });

@@ -1,6 +1,4 @@
-import { Backoff, type BackoffOptions } from "#lib/backoff";
 import type { Clock, Timer } from "#lib/clock";
-import type { Random } from "#lib/random";
 import { RelayError } from "../errors.ts";
 import type { ClientConnection, ClientConnectionOwner } from "../relay/exchange.ts";
 
@@ -16,43 +14,57 @@ export interface PoolOutcome {
   failed(failure: RelayError): void;
 }
 
+/** What a pool tells its owner. */
+export interface PoolObserver {
+  /** A connection was made. */
+  connected(): void;
+  /** A connection could not be made. Told before those who wait for it hear, so that they look elsewhere. */
+  connectFailed(failure: RelayError): void;
+  /** A connection has room that nobody waits for, or fewer wait. */
+  eased(): void;
+}
+
 export interface HttpPoolOptions {
+  /** The peer's address, for messages. */
+  readonly peer: string;
   /** HTTP/2 connections carry many streams and are kept; HTTP/1 ones carry one and are dropped when long idle. */
   readonly isHttp2: boolean;
   readonly dial: (owner: ClientConnectionOwner, outcome: PoolOutcome) => { cancel(): void };
   readonly clock: Clock;
-  readonly random: Random;
-  readonly backoff: BackoffOptions;
   readonly maxIdle: number;
   readonly idleMs: number;
   readonly maxWaiters: number;
-  /** The pool may have become usable again. */
-  readonly changed: () => void;
+  /** How long a request waits for a connection with room. */
+  readonly maxWaitMs: number;
+  readonly observer: PoolObserver;
 }
 
 /** HTTP/2 connections to one peer at most: beyond this, requests wait for streams. */
 const MAX_HTTP2_CONNECTIONS = 4;
 
-/** Connections of one protocol version to one peer. After a failed dial it steps back for a while (`isReady` is false). */
+/** Connections of one protocol version to one peer. Dials for those who wait, and when it is told to. */
 export class HttpPool implements ClientConnectionOwner {
   readonly #options: HttpPoolOptions;
-  readonly #backoff: Backoff;
   readonly #all = new Set<ClientConnection>();
   #free: ClientConnection[] = []; // HTTP/1: idle, the most recent last; HTTP/2: those with capacity when last seen
   readonly #idleSinceMs = new Map<ClientConnection, number>(); // HTTP/1
-  readonly #waiters: PoolWaiter[] = []; // at most maxWaiters
+  readonly #waiters = new Map<PoolWaiter, number>(); // since when, in the order they came; at most maxWaiters
   readonly #dials = new Set<{ cancel(): void }>();
-  #retryAtMs = 0;
   #reaper: Timer | null = null;
+  #expiry: Timer | null = null; // of the one who has waited longest, or sooner
   #isRetired = false;
 
   constructor(options: HttpPoolOptions) {
     this.#options = options;
-    this.#backoff = new Backoff(options.backoff, options.random);
   }
 
-  get isReady(): boolean {
-    return this.#free.length > 0 || this.#options.clock.monotonicMs() >= this.#retryAtMs;
+  /** Whether `take` may find a connection. */
+  get hasRoom(): boolean {
+    return this.#free.length > 0;
+  }
+
+  get waitingCount(): number {
+    return this.#waiters.size;
   }
 
   /** A connection with room for one more stream, to be opened at once; undefined: `wait`. */
@@ -70,40 +82,63 @@ export class HttpPool implements ClientConnectionOwner {
   }
 
   wait(waiter: PoolWaiter): void {
-    if (this.#waiters.length >= this.#options.maxWaiters) {
-      waiter.failed(new RelayError("load-shed", "proxy", "safe", "too many requests wait for a connection"));
+    if (this.#isRetired) {
+      waiter.failed(takenAway());
       return;
     }
-    this.#waiters.push(waiter);
+    if (this.#waiters.size >= this.#options.maxWaiters) {
+      const message = `${this.#options.peer}: ${this.#waiters.size} requests wait for a connection, which is the limit`;
+      waiter.failed(new RelayError("load-shed", "proxy", "safe", message));
+      return;
+    }
+    this.#waiters.set(waiter, this.#options.clock.monotonicMs());
+    this.#expiry ??= this.#options.clock.schedule(this.#options.maxWaitMs, () => this.#expire());
     this.#dialIfNeeded();
   }
 
   cancelWait(waiter: PoolWaiter): void {
-    const at = this.#waiters.indexOf(waiter);
-    if (at >= 0) this.#waiters.splice(at, 1);
+    if (this.#waiters.delete(waiter)) this.#options.observer.eased();
+  }
+
+  /** Dials though nobody waits, unless somebody does already; `observer` hears how that ends. */
+  probe(): void {
+    if (this.#isRetired || this.#dials.size > 0) return;
+    if (this.#isFull) this.#options.observer.connected();
+    else this.#dial();
   }
 
   available(connection: ClientConnection): void {
     if (!this.#all.has(connection)) return;
-    while (this.#waiters.length > 0 && connection.capacity() > 0) this.#waiters.shift()!.opened(connection);
-    if (connection.capacity() > 0) this.#release(connection);
+    if (this.#waiters.size > 0) this.#serveWaiters(connection);
+    if (connection.capacity() === 0) return;
+    this.#release(connection);
+    this.#options.observer.eased();
   }
 
   gone(connection: ClientConnection): void {
     this.#all.delete(connection);
     this.#idleSinceMs.delete(connection);
     this.#free = this.#free.filter((free) => free !== connection);
-    if (this.#waiters.length > 0) this.#dialIfNeeded();
+    if (this.#waiters.size > 0) this.#dialIfNeeded();
   }
 
   /** Takes nothing new; live streams finish. */
   retire(): void {
     this.#isRetired = true;
     this.#reaper?.cancel();
+    this.#expiry?.cancel();
     for (const dial of this.#dials) dial.cancel();
     this.#dials.clear();
     for (const connection of [...this.#all]) connection.drain();
-    this.#failWaiters(new RelayError("draining", "proxy", "safe", "the endpoint was taken away"));
+    this.#failWaiters(takenAway());
+  }
+
+  #serveWaiters(connection: ClientConnection): void {
+    for (const waiter of this.#waiters.keys()) {
+      if (connection.capacity() === 0) return;
+      this.#waiters.delete(waiter);
+      waiter.opened(connection);
+    }
   }
 
   #release(connection: ClientConnection): void {
@@ -132,11 +167,17 @@ export class HttpPool implements ClientConnectionOwner {
     if (this.#free.length > 0) this.#reaper = this.#options.clock.schedule(this.#options.idleMs, () => this.#reap());
   }
 
+  /** No further connection may be made: the peer's limit of streams holds. */
+  get #isFull(): boolean {
+    return this.#options.isHttp2 && this.#all.size >= MAX_HTTP2_CONNECTIONS;
+  }
+
   #dialIfNeeded(): void {
-    const { isHttp2 } = this.#options;
-    const wanted = isHttp2 ? 1 : this.#waiters.length;
-    if (this.#isRetired || this.#dials.size >= wanted) return;
-    if (isHttp2 && this.#all.size >= MAX_HTTP2_CONNECTIONS) return;
+    const wanted = this.#options.isHttp2 ? 1 : this.#waiters.size;
+    if (!this.#isRetired && this.#dials.size < wanted && !this.#isFull) this.#dial();
+  }
+
+  #dial(): void {
     const outcome: PoolOutcome = {
       connected: (connection) => {
         this.#dials.delete(dial);
@@ -144,7 +185,7 @@ export class HttpPool implements ClientConnectionOwner {
       },
       failed: (failure) => {
         this.#dials.delete(dial);
-        this.#retryAtMs = this.#options.clock.monotonicMs() + this.#backoff.nextMs();
+        this.#options.observer.connectFailed(failure);
         this.#failWaiters(failure);
       },
     };
@@ -153,15 +194,47 @@ export class HttpPool implements ClientConnectionOwner {
   }
 
   #connected(connection: ClientConnection): void {
-    this.#backoff.reset();
-    this.#retryAtMs = 0;
     this.#all.add(connection);
     if (this.#isRetired) connection.drain();
     else this.available(connection);
-    this.#options.changed();
+    this.#options.observer.connected();
+    if (this.#waiters.size > 0) this.#dialIfNeeded();
+  }
+
+  #expire(): void {
+    const { clock, maxWaitMs, observer } = this.#options;
+    this.#expiry = null;
+    const expired: PoolWaiter[] = [];
+    for (const [waiter, sinceMs] of this.#waiters) {
+      const leftMs = sinceMs + maxWaitMs - clock.monotonicMs();
+      if (leftMs > 0) {
+        this.#expiry = clock.schedule(leftMs, () => this.#expire());
+        break;
+      }
+      this.#waiters.delete(waiter);
+      expired.push(waiter);
+    }
+    if (expired.length === 0) return;
+    const failure = this.#waitedTooLong();
+    for (const waiter of expired) waiter.failed(failure);
+    observer.eased();
+  }
+
+  #waitedTooLong(): RelayError {
+    const { peer, maxWaitMs } = this.#options;
+    const what = this.#isFull
+      ? `no stream became free for ${maxWaitMs} ms: each of ${this.#all.size} connections carries all that the peer allows`
+      : `no connection within ${maxWaitMs} ms`;
+    return new RelayError("fail-fast", "proxy", "safe", `${peer}: ${what}`);
   }
 
   #failWaiters(failure: RelayError): void {
-    for (const waiter of this.#waiters.splice(0)) waiter.failed(failure);
+    const waiters = [...this.#waiters.keys()];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.failed(failure);
   }
+}
+
+function takenAway(): RelayError {
+  return new RelayError("draining", "proxy", "safe", "the endpoint was taken away");
 }

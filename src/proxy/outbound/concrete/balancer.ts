@@ -5,11 +5,28 @@ import { RelayError } from "../../errors.ts";
 import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
 import type { EndpointListener } from "./endpoint-sets.ts";
 
-/** One peer among which is chosen. */
+/**
+ * What an endpoint has shown: nothing yet (it is taken for ready), that connections to it can be made, that they cannot,
+ * or that its answers are failures, so that the breaker keeps it out.
+ */
+export type EndpointState = "untried" | "ready" | "unreachable" | "ejected";
+
+/** One peer among which is chosen. `isReady` also while a probe may pass to one that is ejected. */
 export interface BalancedEndpoint extends Choice {
   readonly info: EndpointInfo;
+  readonly state: EndpointState;
+  /** Nothing is taken for granted any more: an untried one becomes unreachable until a connection stands. */
+  doubt(): void;
   /** It left the set: finishes what it has, takes nothing new. */
   retire(): void;
+}
+
+/** What an endpoint tells its balancer. */
+export interface EndpointOwner {
+  /** `isReady` or `state` may be another than before. */
+  changed(): void;
+  /** A connection could not be made. */
+  connectFailed(failure: RelayError): void;
 }
 
 /** Waits for an endpoint to become ready. */
@@ -32,27 +49,30 @@ export interface BalancerDeps<E extends BalancedEndpoint> {
   readonly random: Random;
   readonly queueCapacity: number;
   readonly failfastMs: number;
-  /** `changed` is to be called when the endpoint may have become ready. */
-  readonly makeEndpoint: (info: EndpointInfo, changed: () => void) => E;
+  readonly makeEndpoint: (info: EndpointInfo, owner: EndpointOwner) => E;
   readonly observer: BalancerObserver;
 }
 
 /**
- * Chooses among the endpoints of one name. When none is ready, requests wait; when none becomes ready for `failfastMs`
- * the gate shuts: those waiting fail, and new ones fail at once, until an endpoint is ready again.
+ * Chooses among the endpoints of one name. When none is ready, requests wait; when none has become ready for
+ * `failfastMs`, the gate shuts: those waiting fail, and new ones fail at once. It opens when an endpoint has shown that
+ * it is ready: a connection stands, a breaker's probe has succeeded. Endpoints find that out by themselves.
  */
 export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
   readonly #deps: BalancerDeps<E>;
   #endpoints: E[] = [];
   #byAddress = new Map<string, E>();
   #isKnown = false;
-  #waiters: Waiter[] = []; // at most queueCapacity
+  readonly #waiters = new Set<Waiter>(); // in the order they came; at most queueCapacity
   #deadline: Timer | null = null;
-  #recheck: Timer | null = null;
   #isShut = false;
+  #isClosed = false;
+  #connectFailure: RelayError | null = null; // the last one since an endpoint was ready
+  readonly #owner: EndpointOwner;
 
   constructor(deps: BalancerDeps<E>) {
     this.#deps = deps;
+    this.#owner = { changed: () => this.#changed(), connectFailed: (failure) => this.#noteFailure(failure) };
   }
 
   get hasReady(): boolean {
@@ -69,14 +89,15 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     for (const [address, info] of current) {
       const known = this.#byAddress.get(address);
       const isSame = known?.info.fingerprint === info.fingerprint;
-      next.set(address, isSame ? known : this.#deps.makeEndpoint(info, () => this.#wake()));
+      next.set(address, isSame ? known : this.#deps.makeEndpoint(info, this.#owner));
     }
-    for (const [address, endpoint] of this.#byAddress) if (next.get(address) !== endpoint) endpoint.retire();
+    const left = [...this.#byAddress].filter(([address, endpoint]) => next.get(address) !== endpoint);
     this.#byAddress = next;
     this.#endpoints = [...next.values()];
     this.#isKnown = true;
-    this.#report();
-    this.#wake();
+    if (this.#isShut) for (const endpoint of this.#endpoints) endpoint.doubt();
+    this.#changed();
+    for (const [, endpoint] of left) endpoint.retire(); // last: what waits there now finds those that stay
   }
 
   /** A ready endpoint, or undefined: then `wait`. */
@@ -84,75 +105,106 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     return pickP2c(this.#endpoints, this.#deps.random, this.#deps.clock.monotonicMs());
   }
 
+  /** A ready endpoint that was not tried yet. */
+  pickOther(tried: readonly E[]): E | undefined {
+    const others = this.#endpoints.filter((endpoint) => !tried.includes(endpoint));
+    return pickP2c(others, this.#deps.random, this.#deps.clock.monotonicMs());
+  }
+
   /** Waits for readiness. Fails at once when the gate is shut or the queue full. */
   wait(waiter: Waiter): void {
+    if (this.#isClosed) {
+      waiter.failed(this.#closedError());
+      return;
+    }
     if (this.#isShut) {
-      this.#scheduleRecheck();
       waiter.failed(this.#failFast());
       return;
     }
-    if (this.#waiters.length >= this.#deps.queueCapacity) {
+    if (this.#waiters.size >= this.#deps.queueCapacity) {
       waiter.failed(new RelayError("load-shed", "proxy", "safe", `${this.#deps.name}: queue full`));
       return;
     }
-    this.#waiters.push(waiter);
-    this.#deps.observer.queued(this.#waiters.length);
-    this.#deadline ??= this.#deps.clock.schedule(this.#deps.failfastMs, () => this.#shut());
-    this.#scheduleRecheck();
+    this.#waiters.add(waiter);
+    this.#deps.observer.queued(this.#waiters.size);
+    this.#startDeadline();
   }
 
   cancelWait(waiter: Waiter): void {
-    const at = this.#waiters.indexOf(waiter);
-    if (at >= 0) this.#waiters.splice(at, 1);
+    if (this.#waiters.delete(waiter)) this.#deps.observer.queued(this.#waiters.size);
   }
 
-  /** Nobody refers to this any more. */
+  /** Nobody refers to this any more: what waits, here or at an endpoint, fails. */
   close(): void {
+    this.#isClosed = true;
     this.#deadline?.cancel();
-    this.#recheck?.cancel();
-    for (const endpoint of this.#endpoints) endpoint.retire();
-    for (const waiter of this.#waiters.splice(0)) waiter.failed(this.#failFast());
+    for (const endpoint of this.#endpoints.splice(0)) endpoint.retire();
+    for (const waiter of this.#takeWaiters()) waiter.failed(this.#closedError());
   }
 
-  #wake(): void {
-    if (!this.#endpoints.some(({ isReady }) => isReady)) return;
+  #closedError(): RelayError {
+    return new RelayError("draining", "proxy", "safe", `${this.#deps.name}: the backend was taken away`);
+  }
+
+  /** Endpoints tell of every change, by time alone as well: nothing is looked at in between. */
+  #changed(): void {
+    if (this.#isClosed) return;
+    this.#report();
+    if (this.#endpoints.some(({ state }) => state === "ready")) this.#open();
+    if (this.hasReady) this.#wake();
+    else if (this.#endpoints.length > 0) this.#startDeadline();
+  }
+
+  #noteFailure(failure: RelayError): void {
+    this.#connectFailure = failure;
+  }
+
+  #open(): void {
+    this.#connectFailure = null;
     if (this.#isShut) this.#deps.observer.gate(true);
     this.#isShut = false;
     this.#deadline?.cancel();
     this.#deadline = null;
-    const woken = this.#waiters.splice(0);
-    this.#deps.observer.queued(0);
-    this.#report();
-    for (const waiter of woken) waiter.wake();
   }
 
-  /** Readiness also comes back by time alone: a backoff ends. */
-  #scheduleRecheck(): void {
-    this.#recheck ??= this.#deps.clock.schedule(this.#isShut ? RECHECK_SHUT_MS : RECHECK_MS, () => {
-      this.#recheck = null;
-      this.#wake();
-      if (this.#waiters.length > 0 || this.#isShut) this.#scheduleRecheck();
-    });
+  #wake(): void {
+    for (const waiter of this.#takeWaiters()) waiter.wake();
   }
 
+  #takeWaiters(): Waiter[] {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    if (waiters.length > 0) this.#deps.observer.queued(0);
+    return waiters;
+  }
+
+  #startDeadline(): void {
+    if (!this.#isShut) this.#deadline ??= this.#deps.clock.schedule(this.#deps.failfastMs, () => this.#shut());
+  }
+
+  /** Not when the next request would find an endpoint to try: nobody waits then. */
   #shut(): void {
     this.#deadline = null;
+    if (this.hasReady) return;
     this.#isShut = true;
     this.#deps.observer.gate(false);
-    const failed = this.#waiters.splice(0);
-    for (const waiter of failed) waiter.failed(this.#failFast());
-    this.#scheduleRecheck();
+    for (const waiter of this.#takeWaiters()) waiter.failed(this.#failFast());
   }
 
+  /** Who is on call learns how many endpoints there are, what each has shown, and why connections fail. */
   #failFast(): RelayError {
     const { name, failfastMs } = this.#deps;
-    if (this.#isKnown && this.#endpoints.length === 0) {
-      return new RelayError("no-endpoints", "proxy", "safe", `${name}: service in fail-fast: it has no endpoints`);
+    const because = (code: "fail-fast" | "no-endpoints", state: string) =>
+      new RelayError(code, "proxy", "safe", `${name}: service in fail-fast: ${state}`);
+    if (!this.#isKnown) {
+      return because("fail-fast", "its endpoints are not known yet: no answer from the destination service");
     }
-    const state = this.#isKnown
-      ? `none of ${this.#endpoints.length} endpoints was ready for ${failfastMs} ms`
-      : "its endpoints are not known yet: no answer from the destination service";
-    return new RelayError("fail-fast", "proxy", "safe", `${name}: service in fail-fast: ${state}`);
+    if (this.#endpoints.length === 0) return because("no-endpoints", "it has no endpoints");
+    const count = (wanted: EndpointState) => this.#endpoints.filter(({ state }) => state === wanted).length;
+    const states = `${count("unreachable")} cannot be reached, ${count("ejected")} ejected by the circuit breaker`;
+    const last = this.#connectFailure ? `; last connect error: ${this.#connectFailure.message}` : "";
+    const none = `none of ${this.#endpoints.length} endpoints was ready for ${failfastMs} ms`;
+    return because("fail-fast", `${none} (${states})${last}`);
   }
 
   #report(): void {
@@ -160,7 +212,3 @@ export class Balancer<E extends BalancedEndpoint> implements EndpointListener {
     this.#deps.observer.endpoints(ready, this.#endpoints.length - ready);
   }
 }
-
-const RECHECK_MS = 50;
-/** Nobody waits at a shut gate: who asks looks for a ready endpoint first. */
-const RECHECK_SHUT_MS = 1_000;

@@ -31,7 +31,7 @@ export function makeConcreteStore(deps: ConcreteStoreDeps): ConcreteStore {
   return {
     http: (spec, accrual) =>
       http.get(`${spec.key} ${JSON.stringify(accrual ?? null)}`, () => makeHttp(deps, spec, accrual)),
-    tcp: (spec) => tcp.get(spec.key, () => new TcpConcrete(concreteDeps(deps, spec, "tcp"))),
+    tcp: (spec) => tcp.get(spec.key, () => makeTcp(deps, spec)),
     begin() {
       http.begin();
       tcp.begin();
@@ -86,6 +86,11 @@ function makeHttp(deps: ConcreteStoreDeps, spec: BackendSpec, accrual: AccrualOp
     maxIdle: outbound.maxIdlePerEndpoint,
     poolIdleMs: outbound.poolIdleMs,
   });
+}
+
+function makeTcp(deps: ConcreteStoreDeps, spec: BackendSpec): TcpConcrete {
+  const forward = "endpoint" in spec.target ? spec.target.endpoint : undefined;
+  return new TcpConcrete({ ...concreteDeps(deps, spec, "tcp"), forward });
 }
 
 function concreteDeps(deps: ConcreteStoreDeps, spec: BackendSpec, kind: "http" | "tcp"): ConcreteDeps {

@@ -16,7 +16,7 @@ export interface ConcreteDeps {
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly connector: Connector;
+  readonly connector: Pick<Connector, "connect" | "labels">;
   readonly queueCapacity: number;
   readonly failfastMs: number;
   readonly connectBackoff: BackoffOptions;

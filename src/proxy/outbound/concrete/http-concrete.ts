@@ -1,19 +1,22 @@
 import { type HeaderLine, knownId } from "#fields";
 import type { BackoffOptions } from "#lib/backoff";
+import type { Timer } from "#lib/clock";
 import { HTTP_2, type RequestHead, type ResponseHead } from "#message";
+import { formatAddress } from "#net/address";
 import { type Breaker, ConsecutiveFailures, NO_BREAKER } from "../../balance/breaker.ts";
 import { PeakEwma } from "../../balance/peak-ewma.ts";
 import type { RelayError } from "../../errors.ts";
 import { type HttpSeries, isGrpcFailure } from "../../metrics/http-series.ts";
 import type { ProxyMetrics } from "../../metrics/proxy-metrics.ts";
-import { HttpPool } from "../../pool/http-pool.ts";
+import { HttpPool, type PoolObserver } from "../../pool/http-pool.ts";
 import type { ClientConnection } from "../../relay/exchange.ts";
 import type { CallTarget, HttpCall } from "../../relay/http-call.ts";
 import { takeOrigProtoResponse } from "../../relay/orig-proto.ts";
 import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
 import { type HttpDialer, type HttpSession, openHttp } from "../endpoint/http-dialer.ts";
-import { type BalancedEndpoint, Balancer } from "./balancer.ts";
+import { type BalancedEndpoint, Balancer, type EndpointOwner, type EndpointState } from "./balancer.ts";
 import type { ConcreteDeps } from "./concrete.ts";
+import { Reachability, type ReachabilityOwner } from "./reachability.ts";
 
 export interface AccrualOptions {
   readonly maxFailures: number;
@@ -21,7 +24,7 @@ export interface AccrualOptions {
 }
 
 export interface HttpConcreteDeps extends ConcreteDeps {
-  readonly dialer: HttpDialer;
+  readonly dialer: Pick<HttpDialer, "dial" | "sessionOf">;
   readonly metrics: ProxyMetrics;
   readonly accrual: AccrualOptions | undefined;
   readonly maxIdle: number;
@@ -38,7 +41,7 @@ export class HttpConcrete {
     this.name = deps.name;
     this.balancer = new Balancer<HttpEndpoint>({
       ...deps,
-      makeEndpoint: (info, changed) => new HttpEndpoint(info, deps, changed),
+      makeEndpoint: (info, owner) => new HttpEndpoint(info, deps, owner),
     });
     this.#release = deps.subscribe(this.balancer);
   }
@@ -49,45 +52,64 @@ export class HttpConcrete {
   }
 }
 
-/** One peer: its connections by protocol, how slow it looks, whether it is trusted, and its counters. */
-export class HttpEndpoint implements BalancedEndpoint, CallTarget {
+/** One peer: its connections by protocol, whether it can be reached, how slow it looks, whether it is trusted, and its counters. */
+export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver, ReachabilityOwner {
   readonly info: EndpointInfo;
   readonly session: HttpSession;
   readonly #deps: HttpConcreteDeps;
   readonly #series: HttpSeries;
   readonly #load: PeakEwma;
   readonly #breaker: Breaker;
-  readonly #changed: () => void;
+  readonly #reach: Reachability;
+  readonly #owner: EndpointOwner;
   #pool1: HttpPool | undefined; // HTTP/1
   #pool2: HttpPool | undefined; // HTTP/2
+  #probation: Timer | null = null; // until the breaker lets a probe pass
   #inFlight = 0;
 
-  constructor(info: EndpointInfo, deps: HttpConcreteDeps, changed: () => void) {
+  constructor(info: EndpointInfo, deps: HttpConcreteDeps, owner: EndpointOwner) {
     this.info = info;
     this.#deps = deps;
-    this.#changed = changed;
+    this.#owner = owner;
     this.session = deps.dialer.sessionOf(info);
     this.#series = deps.metrics.http(deps.connector.labels(info));
     this.#load = new PeakEwma(deps.load.defaultRttMs, deps.load.decayMs, deps.clock.monotonicMs());
     this.#breaker = deps.accrual
       ? new ConsecutiveFailures(deps.accrual.maxFailures, deps.accrual.backoff, deps.random)
       : NO_BREAKER;
+    this.#reach = new Reachability(deps, this);
   }
 
+  /** A breaker's probe is one request: as long as it waits for its connection, no other follows. */
   get isReady(): boolean {
-    if (this.#pool1?.isReady === false || this.#pool2?.isReady === false) return false;
-    return this.#breaker === NO_BREAKER || this.#breaker.isOpen(this.#deps.clock.monotonicMs());
+    if (this.#reach.isDown && !this.#hasRoom) return false;
+    if (!this.#breaker.isEjected) return true;
+    return this.#breaker.isOpen(this.#deps.clock.monotonicMs()) && this.#waitingCount === 0;
   }
 
+  get state(): EndpointState {
+    if (this.#breaker.isEjected) return "ejected";
+    if (this.#reach.isDown && !this.#hasRoom) return "unreachable";
+    return this.#reach.isTried ? "ready" : "untried";
+  }
+
+  get #hasRoom(): boolean {
+    return this.#pool1?.hasRoom === true || this.#pool2?.hasRoom === true;
+  }
+
+  get #waitingCount(): number {
+    return (this.#pool1?.waitingCount ?? 0) + (this.#pool2?.waitingCount ?? 0);
+  }
+
+  /** What waits for a connection is a burden as well: else all would wait for the one that has none. */
   cost(nowMs: number): number {
-    return this.#load.read(nowMs) * (this.#inFlight + 1);
+    return this.#load.read(nowMs) * (this.#inFlight + this.#waitingCount + 1);
   }
 
   /** The connections on which a request travels. HTTP/1 goes over HTTP/2 to a peer proxy, except for upgrades. */
   poolFor(head: RequestHead): HttpPool {
     const isHttp2 = head.version === HTTP_2 || (this.session.upgradesHttp1 && !head.isUpgrade);
-    if (isHttp2) return (this.#pool2 ??= this.#makePool(true));
-    return (this.#pool1 ??= this.#makePool(false));
+    return this.#pool(isHttp2);
   }
 
   /** Opens a stream, in the form in which this peer wants it. */
@@ -95,7 +117,13 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget {
     openHttp(this.session, connection, head, added, call, this);
   }
 
+  doubt(): void {
+    this.#reach.doubt();
+  }
+
   retire(): void {
+    this.#reach.close();
+    this.#probation?.cancel();
     this.#pool1?.retire();
     this.#pool2?.retire();
   }
@@ -123,28 +151,82 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget {
   ended(status: number, grpcStatus: number): void {
     const isSuccess = grpcStatus >= 0 ? !isGrpcFailure(grpcStatus) : status < 500;
     this.#series.ended(status, grpcStatus, isSuccess);
+    if (this.#breaker === NO_BREAKER) return;
+    const wasEjected = this.#breaker.isEjected;
     if (isSuccess) this.#breaker.succeeded();
     else this.#breaker.failed(this.#deps.clock.monotonicMs());
+    this.#judged(wasEjected);
   }
 
   failed(cause: RelayError, hasData: boolean): void {
     if (!hasData) this.#inFlight--;
     this.#series.failed(cause.code);
-    if (cause.side !== "client") this.#breaker.failed(this.#deps.clock.monotonicMs());
+    if (this.#breaker === NO_BREAKER) return;
+    const wasEjected = this.#breaker.isEjected;
+    if (cause.side === "client") this.#breaker.abandoned();
+    else this.#breaker.failed(this.#deps.clock.monotonicMs());
+    this.#judged(wasEjected);
+  }
+
+  // --- what its pools say, and what it is to try by itself
+
+  connected(): void {
+    this.#reach.connected();
+  }
+
+  connectFailed(failure: RelayError): void {
+    this.#owner.connectFailed(failure);
+    this.#reach.failed();
+  }
+
+  eased(): void {
+    if (this.#reach.isDown || this.#breaker.isEjected) this.#owner.changed();
+  }
+
+  /** Of two protocols either will do: both are reached at one port. */
+  probe(): void {
+    (this.#pool2 ?? this.#pool1 ?? this.#pool(this.session.upgradesHttp1)).probe();
+  }
+
+  changed(): void {
+    this.#owner.changed();
+  }
+
+  /** The balancer hears when the breaker trips or closes, when a probe failed, and when the next may pass. */
+  #judged(wasEjected: boolean): void {
+    if (!wasEjected && !this.#breaker.isEjected) return;
+    this.#awaitProbation();
+    this.#owner.changed();
+  }
+
+  #awaitProbation(): void {
+    this.#probation?.cancel();
+    this.#probation = null;
+    const waitMs = this.#breaker.waitMs(this.#deps.clock.monotonicMs());
+    if (waitMs === 0) return;
+    this.#probation = this.#deps.clock.schedule(waitMs, () => {
+      this.#awaitProbation(); // a timer may be early
+      this.#owner.changed();
+    });
+  }
+
+  #pool(isHttp2: boolean): HttpPool {
+    if (isHttp2) return (this.#pool2 ??= this.#makePool(true));
+    return (this.#pool1 ??= this.#makePool(false));
   }
 
   #makePool(isHttp2: boolean): HttpPool {
-    const { clock, random, connectBackoff, maxIdle, poolIdleMs, queueCapacity, dialer } = this.#deps;
+    const { clock, maxIdle, poolIdleMs, queueCapacity, failfastMs, dialer } = this.#deps;
     return new HttpPool({
+      peer: formatAddress(this.info.address),
       isHttp2,
       dial: (owner, outcome) => dialer.dial(this.info, isHttp2, owner, outcome),
       clock,
-      random,
-      backoff: connectBackoff,
       maxIdle,
       idleMs: poolIdleMs,
       maxWaiters: queueCapacity,
-      changed: this.#changed,
+      maxWaitMs: failfastMs,
+      observer: this,
     });
   }
 }

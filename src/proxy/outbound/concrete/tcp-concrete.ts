@@ -1,32 +1,38 @@
-import { Backoff } from "#lib/backoff";
 import type { Clock } from "#lib/clock";
-import type { Random } from "#lib/random";
 import type { TcpTransport } from "#net/tcp";
 import { PeakEwma } from "../../balance/peak-ewma.ts";
-import type { RelayError } from "../../errors.ts";
-import type { ConnectOutcome, Connector } from "../endpoint/connector.ts";
+import { RelayError } from "../../errors.ts";
+import type { ConnectOutcome } from "../endpoint/connector.ts";
 import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
-import { type BalancedEndpoint, Balancer, type Waiter } from "./balancer.ts";
+import { type BalancedEndpoint, Balancer, type EndpointOwner, type EndpointState, type Waiter } from "./balancer.ts";
 import type { ConcreteDeps } from "./concrete.ts";
+import { Reachability, type ReachabilityOwner } from "./reachability.ts";
+
+export interface TcpConcreteDeps extends ConcreteDeps {
+  /** Set when the backend is this one endpoint and can be no other: there is nothing to wait for. */
+  readonly forward: EndpointInfo | undefined;
+}
 
 /** Where opaque connections of one backend go: each picks an endpoint and gets a connection of its own. */
 export class TcpConcrete {
   readonly balancer: Balancer<TcpEndpoint>;
+  readonly #deps: TcpConcreteDeps;
   readonly #release: () => void;
-  readonly #clock: Clock;
 
-  constructor(deps: ConcreteDeps) {
-    this.#clock = deps.clock;
+  constructor(deps: TcpConcreteDeps) {
+    this.#deps = deps;
     this.balancer = new Balancer<TcpEndpoint>({
       ...deps,
-      makeEndpoint: (info, changed) => new TcpEndpoint(info, deps, changed),
+      makeEndpoint: (info, owner) => new TcpEndpoint(info, deps, owner),
     });
     this.#release = deps.subscribe(this.balancer);
   }
 
   /** Connects to an endpoint, trying others when one fails, until one answers or the balancer gives up. */
   connect(outcome: ConnectOutcome): { cancel(): void } {
-    const attempt = new ConnectAttempt(this.balancer, outcome, this.#clock.monotonicMs());
+    const { forward, connector, clock } = this.#deps;
+    if (forward) return connector.connect(forward, "opaque", outcome);
+    const attempt = new ConnectAttempt(this.balancer, outcome, clock.monotonicMs());
     attempt.wake();
     return attempt;
   }
@@ -37,6 +43,7 @@ export class TcpConcrete {
   }
 }
 
+/** One client's way to a connection: endpoint after endpoint, and the balancer's queue while none is ready. */
 class ConnectAttempt implements Waiter {
   readonly #balancer: Balancer<TcpEndpoint>;
   readonly #outcome: ConnectOutcome;
@@ -59,10 +66,7 @@ class ConnectAttempt implements Waiter {
     }
     this.#dial = endpoint.connect({
       connected: (transport) => this.#outcome.connected(transport),
-      failed: (failure) => {
-        if (this.#balancer.isOverdue(this.#startedAtMs)) this.#outcome.failed(failure);
-        else this.wake(); // the endpoint has stepped back; another, or the queue
-      },
+      failed: (failure) => this.#dialFailed(failure),
     });
   }
 
@@ -75,62 +79,100 @@ class ConnectAttempt implements Waiter {
     this.#balancer.cancelWait(this);
     this.#dial?.cancel();
   }
+
+  /** Nothing was sent: another endpoint, or the queue. The one that failed is not ready before a connection to it stands. */
+  #dialFailed(failure: RelayError): void {
+    if (failure.code !== "draining" && this.#balancer.isOverdue(this.#startedAtMs)) this.#outcome.failed(failure);
+    else this.wake();
+  }
+}
+
+/** A client whose connection to an endpoint is being made. */
+interface PendingConnect {
+  readonly outcome: ConnectOutcome;
+  dial: { cancel(): void } | null;
 }
 
 /** One peer of an opaque balancer. Its cost is how long connecting takes. */
-export class TcpEndpoint implements BalancedEndpoint {
+export class TcpEndpoint implements BalancedEndpoint, ReachabilityOwner {
   readonly info: EndpointInfo;
   readonly #clock: Clock;
-  readonly #connector: Connector;
+  readonly #connector: ConcreteDeps["connector"];
   readonly #load: PeakEwma;
-  readonly #backoff: Backoff;
-  readonly #changed: () => void;
-  #pendingCount = 0;
-  #retryAtMs = 0;
+  readonly #reach: Reachability;
+  readonly #owner: EndpointOwner;
+  readonly #pending = new Set<PendingConnect>(); // at most as many as there are clients
 
-  constructor(info: EndpointInfo, deps: ConcreteDeps, changed: () => void) {
+  constructor(info: EndpointInfo, deps: ConcreteDeps, owner: EndpointOwner) {
     this.info = info;
     this.#clock = deps.clock;
     this.#connector = deps.connector;
     this.#load = new PeakEwma(deps.load.defaultRttMs, deps.load.decayMs, deps.clock.monotonicMs());
-    this.#backoff = new Backoff(deps.connectBackoff, deps.random as Random);
-    this.#changed = changed;
+    this.#reach = new Reachability(deps, this);
+    this.#owner = owner;
   }
 
   get isReady(): boolean {
-    return this.#clock.monotonicMs() >= this.#retryAtMs;
+    return !this.#reach.isDown;
+  }
+
+  get state(): EndpointState {
+    if (this.#reach.isDown) return "unreachable";
+    return this.#reach.isTried ? "ready" : "untried";
   }
 
   cost(nowMs: number): number {
-    return this.#load.read(nowMs) * (this.#pendingCount + 1);
+    return this.#load.read(nowMs) * (this.#pending.size + 1);
   }
 
-  retire(): void {}
+  doubt(): void {
+    this.#reach.doubt();
+  }
+
+  /** Connections that stand are their clients' own; those still being made are given up. */
+  retire(): void {
+    this.#reach.close();
+    const left = [...this.#pending];
+    this.#pending.clear();
+    for (const { outcome, dial } of left) {
+      dial?.cancel();
+      outcome.failed(new RelayError("draining", "proxy", "safe", "the endpoint was taken away"));
+    }
+  }
 
   connect(outcome: ConnectOutcome): { cancel(): void } {
     const startedAtMs = this.#clock.monotonicMs();
-    this.#pendingCount++;
+    const pending: PendingConnect = { outcome, dial: null };
+    this.#pending.add(pending);
     const dial = this.#connector.connect(this.info, "opaque", {
       connected: (transport: TcpTransport) => {
-        this.#pendingCount--;
+        if (!this.#pending.delete(pending)) return;
         const nowMs = this.#clock.monotonicMs();
         this.#load.observe(nowMs - startedAtMs, nowMs);
-        this.#backoff.reset();
-        this.#retryAtMs = 0;
-        this.#changed();
+        this.#reach.connected();
         outcome.connected(transport);
       },
       failed: (failure) => {
-        this.#pendingCount--;
-        this.#retryAtMs = this.#clock.monotonicMs() + this.#backoff.nextMs();
+        if (!this.#pending.delete(pending)) return;
+        this.#owner.connectFailed(failure);
+        this.#reach.failed();
         outcome.failed(failure);
       },
     });
+    pending.dial = dial;
     return {
       cancel: () => {
-        this.#pendingCount = Math.max(0, this.#pendingCount - 1);
-        dial.cancel();
+        if (this.#pending.delete(pending)) dial.cancel();
       },
     };
+  }
+
+  /** The server sees a connection that says nothing and ends: better than clients that wait to find out. */
+  probe(): void {
+    this.connect({ connected: (transport) => transport.close(), failed() {} });
+  }
+
+  changed(): void {
+    this.#owner.changed();
   }
 }

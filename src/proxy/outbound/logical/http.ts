@@ -6,7 +6,7 @@ import { formatAddress } from "#net/address";
 import { RelayError } from "../../errors.ts";
 import { errorLabel } from "../../metrics/error-label.ts";
 import type { ProxyMetrics } from "../../metrics/proxy-metrics.ts";
-import type { PoolWaiter } from "../../pool/http-pool.ts";
+import type { HttpPool, PoolWaiter } from "../../pool/http-pool.ts";
 import type { ClientConnection, RequestHandler, ServerStream } from "../../relay/exchange.ts";
 import { HttpCall } from "../../relay/http-call.ts";
 import { type AttemptStream, RetryingExchange } from "../../retry/exchange.ts";
@@ -143,7 +143,7 @@ export class OutboundHttp implements RequestHandler {
     const { requestMs, responseMs } = rule.timeouts;
     if (requestMs > 0) limitCall(call, clock, requestMs, "request-timeout", concrete.name);
     if (responseMs > 0) limitCall(call, clock, responseMs, "response-timeout", concrete.name);
-    new Dispatch(concrete, call).start(head, added);
+    dispatch(concrete, call, head, added);
   }
 
   /** The first call stands for all attempts: it keeps the place in flight, and ends with the last of them. */
@@ -173,7 +173,7 @@ export class OutboundHttp implements RequestHandler {
       if (policy.headersTimeoutMs > 0 && !stream.isLast) {
         limitHeaders(call, clock, policy.headersTimeoutMs, concrete.name);
       }
-      new Dispatch(concrete, call).start(kept.copy(), [...lines]);
+      dispatch(concrete, call, kept.copy(), [...lines]);
     };
     new RetryingExchange(whole.stream, {
       policy,
@@ -239,32 +239,48 @@ function answeredByFilter(
 }
 
 /**
- * Finds an endpoint and a connection for one call. With both at hand the request leaves before `start` returns;
- * otherwise its head is copied, and it waits for an endpoint (in the balancer's queue) and then for a connection.
+ * Finds an endpoint and a connection for one call. With both at hand the request leaves before this returns; otherwise its
+ * head is copied, and it waits.
  */
+function dispatch(concrete: HttpConcrete, call: HttpCall, head: RequestHead, added: HeaderLine[]): void {
+  const requiredId = takeRequiredId(head);
+  if (requiredId !== undefined && !isIdentified(requiredId, concrete, call)) return;
+  const endpoint = concrete.balancer.pick();
+  const connection = endpoint?.poolFor(head).take();
+  if (endpoint && connection) endpoint.open(connection, head, added, call);
+  else new Dispatch(concrete, call, head.copy(), [...added]).start(endpoint);
+}
+
+/** `l5d-require-id`: every endpoint must have this identity. */
+function isIdentified(requiredId: string, { balancer }: HttpConcrete, call: HttpCall): boolean {
+  const endpoint = balancer.pick();
+  const id = endpoint?.info.identity?.id;
+  if (!endpoint || id === requiredId) return true;
+  const message = `required the identity "${requiredId}", the endpoint has "${id ?? "none"}"`;
+  call.fail(new RelayError("identity-required", "proxy", "never", message));
+  return false;
+}
+
+/** A call that waits for an endpoint (in the balancer's queue) and then for a connection. */
 class Dispatch implements Waiter, PoolWaiter {
   readonly #concrete: HttpConcrete;
   readonly #call: HttpCall;
-  #head: RequestHead | null = null; // our copies, when we wait
-  #added: HeaderLine[] = NO_LINES;
-  #endpoint: HttpEndpoint | null = null;
+  readonly #head: RequestHead;
+  readonly #added: HeaderLine[];
+  #endpoint: HttpEndpoint | null = null; // the one whose connection we wait for, or got
+  #pool: HttpPool | null = null; // where we wait for it
+  #tried: HttpEndpoint[] | null = null; // no connection came of them, since we last waited for any
 
-  constructor(concrete: HttpConcrete, call: HttpCall) {
+  /** The head and what is added to it are ours. */
+  constructor(concrete: HttpConcrete, call: HttpCall, head: RequestHead, added: HeaderLine[]) {
     this.#concrete = concrete;
     this.#call = call;
+    this.#head = head;
+    this.#added = added;
   }
 
-  start(head: RequestHead, added: HeaderLine[]): void {
-    const requiredId = takeRequiredId(head);
-    if (requiredId !== undefined && !this.#isIdentified(requiredId)) return;
-    const endpoint = this.#concrete.balancer.pick();
-    const connection = endpoint?.poolFor(head).take();
-    if (endpoint && connection) {
-      endpoint.open(connection, head, added, this.#call);
-      return;
-    }
-    this.#head = head.copy();
-    this.#added = [...added];
+  /** Waits for this endpoint's connection; without one, for any endpoint. */
+  start(endpoint: HttpEndpoint | undefined): void {
     this.#call.holdUntilDone(() => this.#cancel());
     if (endpoint) this.#await(endpoint);
     else this.#concrete.balancer.wait(this);
@@ -272,48 +288,54 @@ class Dispatch implements Waiter, PoolWaiter {
 
   wake(): void {
     if (this.#call.isDone) return;
+    this.#tried = null;
     const endpoint = this.#concrete.balancer.pick();
     if (endpoint) this.#await(endpoint);
     else this.#concrete.balancer.wait(this);
   }
 
   opened(connection: ClientConnection): void {
+    this.#pool = null;
     if (this.#call.isDone) return;
-    this.#endpoint!.open(connection, this.#head!, this.#added, this.#call);
+    this.#endpoint!.open(connection, this.#head, this.#added, this.#call);
   }
 
-  /** A connection could not be made: the endpoint has stepped back, so ask again. A full queue or a shut gate is final. */
+  /** A connection could not be made, or its endpoint left: the next one. A full queue or a shut gate is final. */
   failed(failure: RelayError): void {
+    const isFinal = this.#pool === null || failure.code === "load-shed";
+    this.#pool = null;
     if (this.#call.isDone) return;
-    const isFinal = this.#endpoint === null || failure.code === "load-shed" || failure.code === "tls-failed";
-    const isGate = failure.code === "fail-fast" || failure.code === "no-endpoints";
-    this.#endpoint = null;
-    const isOverdue = this.#concrete.balancer.isOverdue(this.#call.startedAtMs);
-    if (isFinal || isGate || isOverdue) this.#call.fail(failure);
-    else this.wake();
+    const isLate = failure.code !== "draining" && this.#concrete.balancer.isOverdue(this.#call.startedAtMs);
+    if (isFinal || isLate) this.#call.fail(failure);
+    else this.#awaitOther(failure);
+  }
+
+  /** Nothing was sent. Each endpoint is tried once; when none is left, we wait until one is ready anew. */
+  #awaitOther(failure: RelayError): void {
+    const { balancer } = this.#concrete;
+    this.#tried ??= [];
+    this.#tried.push(this.#endpoint!);
+    const other = balancer.pickOther(this.#tried);
+    if (other) this.#await(other);
+    else if (balancer.hasReady) this.#call.fail(failure);
+    else balancer.wait(this);
   }
 
   #await(endpoint: HttpEndpoint): void {
     this.#endpoint = endpoint;
-    const pool = endpoint.poolFor(this.#head!);
+    const pool = endpoint.poolFor(this.#head);
     const connection = pool.take();
-    if (connection) this.opened(connection);
-    else pool.wait(this);
+    if (connection) {
+      this.opened(connection);
+      return;
+    }
+    this.#pool = pool;
+    pool.wait(this);
   }
 
   #cancel(): void {
     this.#concrete.balancer.cancelWait(this);
-    if (this.#endpoint && this.#head) this.#endpoint.poolFor(this.#head).cancelWait(this);
-  }
-
-  /** `l5d-require-id`: every endpoint must have this identity. */
-  #isIdentified(requiredId: string): boolean {
-    const endpoint = this.#concrete.balancer.pick();
-    const id = endpoint?.info.identity?.id;
-    if (!endpoint || id === requiredId) return true;
-    const message = `required the identity "${requiredId}", the endpoint has "${id ?? "none"}"`;
-    this.#call.fail(new RelayError("identity-required", "proxy", "never", message));
-    return false;
+    this.#pool?.cancelWait(this);
   }
 }
 
@@ -326,4 +348,3 @@ function takeRequiredId(head: RequestHead): string | undefined {
 }
 
 const REQUIRE_ID = knownId("l5d-require-id");
-const NO_LINES: HeaderLine[] = [];
