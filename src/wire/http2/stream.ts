@@ -135,7 +135,7 @@ export class Http2Stream {
   }
 
   get isLocalEnded(): boolean {
-    return (this.state & HALF_CLOSED_LOCAL) !== 0 || (this.unsent !== null && this.unsent.hasEnd);
+    return (this.state & HALF_CLOSED_LOCAL) !== 0 || this.unsent?.hasEnd === true;
   }
 
   /** Server role: a 1xx or the final head. */
