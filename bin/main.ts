@@ -2,6 +2,8 @@
  * The `linkerd` executable: one program, chosen by its first words. Each program is loaded only when chosen, so that
  * the proxy never pays for the command line nor the command line for the playground.
  */
+import { ensureRuntimeOptions, PROXY_RUNTIME } from "./runtime-options.ts";
+
 type Program = { main(args: readonly string[]): Promise<number> };
 
 const programs: Readonly<Record<string, () => Promise<Program>>> = {
@@ -16,5 +18,6 @@ const programs: Readonly<Record<string, () => Promise<Program>>> = {
 
 const words = process.argv.slice(2);
 const wordCount = [2, 1].find((count) => words.slice(0, count).join(" ") in programs) ?? 0;
+if (words[0] === "proxy") ensureRuntimeOptions(PROXY_RUNTIME);
 const load = programs[words.slice(0, wordCount).join(" ")] ?? (() => import("./cli.ts"));
 process.exitCode = await (await load()).main(words.slice(wordCount));

@@ -1,5 +1,8 @@
 /** The untouched shop in the untouched mesh: what the demo reports, and what its users type. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { PORTS } from "#contracts/ports";
+import { PROXY_RUNTIME } from "../../bin/runtime-options.ts";
 import type { DemoReport } from "../../tools/demo/report.ts";
 import { MeshPlayground, START_MS, totalOf } from "../support/mesh-playground.ts";
 
@@ -48,6 +51,15 @@ test("every proxy of mesh and shop reports its memory", async () => {
   expect(report.proxies.map(({ pod }) => pod).sort()).toEqual(names.sort());
   expect(report.proxies).toHaveLength(10);
   for (const { rssAnonKb, pssKb } of report.proxies) expect(rssAnonKb > 0 && pssKb > 0).toBe(true);
+});
+
+test("a proxy's runtime has its options, and neither the pod nor whoever asks the proxy sees them", async () => {
+  const web = await mesh.podOf("web");
+  const environment = readFileSync(`/proc/${mesh.proxyPid(web)}/environ`, "latin1").split("\0");
+  for (const [name, value] of Object.entries(PROXY_RUNTIME)) expect(environment).toContain(`${name}=${value}`);
+  const shown = JSON.parse(await mesh.cluster.httpInPod(web, PORTS.proxyAdmin, "/env.json"));
+  expect(Object.keys(shown)).toContain("LINKERD2_PROXY_INBOUND_LISTEN_ADDR");
+  expect(JSON.stringify([shown, web.spec])).not.toContain("BUN_JSC");
 });
 
 test("every connection between the shop's parts is secured under the names of both ends", () => {
