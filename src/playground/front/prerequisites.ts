@@ -70,18 +70,21 @@ async function requireUserNamespaces(machine: Machine): Promise<void> {
     machine.uid === 0
       ? "This root has no CAP_SYS_ADMIN (a container?) and user namespaces do not work"
       : "User namespaces do not work for this user";
-  throw new PrerequisiteError(`${who} (${said.trim()}): ${namespaceAdvice()}`);
+  const forbidding = FORBIDDING.find(
+    ({ name, value }) => readTextIfThere(`/proc/sys/${name.replace(".", "/")}`)?.trim() === value,
+  );
+  if (!forbidding)
+    throw new PrerequisiteError(`${who} (${said.trim()}): run as root, or in a container started with --privileged`);
+  const { name, value, wanted } = forbidding;
+  throw new PrerequisiteError(`${who} (${name} is ${value}): run \`sysctl ${name}=${wanted}\` as root`);
 }
 
-function namespaceAdvice(): string {
-  const sysctl = (name: string): string | undefined => readTextIfThere(`/proc/sys/${name}`)?.trim();
-  if (sysctl("user/max_user_namespaces") === "0") return "run `sysctl user.max_user_namespaces=10000` as root";
-  if (sysctl("kernel/unprivileged_userns_clone") === "0")
-    return "run `sysctl kernel.unprivileged_userns_clone=1` as root";
-  if (sysctl("kernel/apparmor_restrict_unprivileged_userns") === "1")
-    return "run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` as root (Ubuntu restricts them by AppArmor)";
-  return "run as root, or in a container started with --privileged";
-}
+/** Settings that forbid user namespaces. The kernel says only "no space left" or "not permitted". */
+const FORBIDDING = [
+  { name: "user.max_user_namespaces", value: "0", wanted: "10000" },
+  { name: "kernel.unprivileged_userns_clone", value: "0", wanted: "1" }, // Debian's
+  { name: "kernel.apparmor_restrict_unprivileged_userns", value: "1", wanted: "0" }, // Ubuntu's
+];
 
 /** Pods run under several user ids, which only newuidmap can give to an ordinary user. */
 function requireIdMaps(machine: Machine): void {
