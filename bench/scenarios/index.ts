@@ -1,4 +1,5 @@
 import { connections } from "./connections.ts";
+import { control } from "./control-plane.ts";
 import { fixedRate } from "./fixed-rate.ts";
 import { memory } from "./memory.ts";
 import type { Scenario } from "./scenario.ts";
@@ -6,4 +7,11 @@ import { starts } from "./starts.ts";
 import { throughput } from "./throughput.ts";
 
 /** Everything the benchmark measures, in the order it is run. */
-export const scenarios: readonly Scenario[] = [...throughput, ...fixedRate, ...connections, ...memory, ...starts];
+export const scenarios: readonly Scenario[] = [
+  ...throughput,
+  ...fixedRate,
+  ...connections,
+  ...memory,
+  ...control,
+  ...starts,
+];
