@@ -5,6 +5,7 @@ import { memory } from "./memory.ts";
 import type { Scenario } from "./scenario.ts";
 import { starts } from "./starts.ts";
 import { throughput } from "./throughput.ts";
+import { viz } from "./viz.ts";
 
 /** Everything the benchmark measures, in the order it is run. */
 export const scenarios: readonly Scenario[] = [
@@ -13,5 +14,6 @@ export const scenarios: readonly Scenario[] = [
   ...connections,
   ...memory,
   ...control,
+  ...viz,
   ...starts,
 ];
