@@ -29,7 +29,7 @@ export async function main(_args: readonly string[]): Promise<number> {
     });
   } catch (cause) {
     process.stderr.write(`Cannot start the proxy: ${(cause as Error).message}\n`);
-    return 1;
+    process.exit(1); // what it bound before would serve on, without a proxy behind it
   }
   await Promise.race([signalled("SIGTERM"), signalled("SIGINT"), app.shutdownAsked]);
   app.log.info("Draining");

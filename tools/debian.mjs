@@ -1,13 +1,16 @@
 // Debian packages that the playground, the tests and the benchmark use, unpacked into the clone and never installed.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { fail, requireRoom, run, say, toolsDir } from "./toolchain.mjs";
+import { fail, openScratch, requireRoom, run, say, toolsDir } from "./toolchain.mjs";
 
-/** Package groups. `provides` are the commands the group is there for: when all are on PATH, nothing is fetched. */
+/**
+ * Package groups. `provides` are the commands the group is there for, with their packages: when all are on PATH, nothing
+ * is fetched. `packages` are what has to be unpacked for them: those and their libraries.
+ */
 const GROUPS = {
   playground: {
-    provides: ["iptables", "iptables-restore", "ip6tables-restore"],
+    provides: { iptables: "iptables", "iptables-restore": "iptables", "ip6tables-restore": "iptables" },
     packages: [
       "iptables",
       "libxtables12",
@@ -19,11 +22,17 @@ const GROUPS = {
       "libmnl0",
     ],
   },
-  capture: { provides: ["tcpdump"], packages: ["tcpdump", "libpcap0.8"] },
+  capture: { provides: { tcpdump: "tcpdump" }, packages: ["tcpdump", "libpcap0.8"] },
   // Gives an ordinary user the ids of pods. Only root can unpack it so that it works: the programs are set-user-id root.
-  user: { provides: ["newuidmap", "newgidmap"], packages: ["uidmap"], isSetUserId: true },
+  user: { provides: { newuidmap: "uidmap", newgidmap: "uidmap" }, packages: ["uidmap"], isSetUserId: true },
   bench: {
-    provides: ["nginx", "haproxy", "nghttpx", "h2load", "wrk"],
+    provides: {
+      nginx: "nginx",
+      haproxy: "haproxy",
+      nghttpx: "nghttp2-proxy",
+      h2load: "nghttp2-client",
+      wrk: "wrk",
+    },
     packages: [
       "nginx",
       "haproxy",
@@ -66,23 +75,26 @@ export function debianEnv(env = process.env) {
 export function ensureDebian(groupName) {
   const group = GROUPS[groupName];
   const stamp = join(home, `.${groupName}-${LAYOUT}`);
-  if (existsSync(stamp) || group.provides.every(onPath)) return;
-  const hint = `Install these yourself: ${group.provides.join(", ")} (on Debian and Ubuntu: apt-get install ${group.packages[0]})`;
+  const missing = Object.keys(group.provides).filter((command) => !onPath(command));
+  if (existsSync(stamp) || missing.length === 0) return;
+  const packages = [...new Set(missing.map((command) => group.provides[command]))];
+  const hint = `Install ${packages.join(" ")} (Debian's names; there: apt-get install ${packages.join(" ")}), and run this again`;
   if (group.isSetUserId && process.getuid() !== 0)
-    fail(`${group.provides.join(" and ")} must belong to root, so they cannot be fetched into the clone. ${hint}`);
+    fail(`${missing.join(" and ")} must belong to root, so they cannot be fetched into the clone. ${hint}`);
   if (!onPath("apt-get") || !onPath("dpkg-deb"))
-    fail(`This machine has no apt, so ${group.provides.join(", ")} cannot be fetched. ${hint}`);
+    fail(`This machine has no ${missing.join(", ")}, and no apt to fetch them with. ${hint}`);
   requireRoom(ROOM_BYTES);
   say(`Fetching Debian packages for ${groupName} ...`);
-  const debs = join(home, "debs");
-  rmSync(debs, { recursive: true, force: true }); // of a run that was killed
-  mkdirSync(debs, { recursive: true });
+  const debs = openScratch();
   const wanted = group.packages.filter((name) => name === group.packages[0] || !isInstalled(name));
   let got = download(debs, wanted, aptOptions());
   if (got.status !== 0) got = downloadWithOwnLists(debs, wanted);
-  if (got.status !== 0) fail(`Cannot download ${wanted.join(" ")}:\n${got.stdout}${got.stderr}\n${hint}`);
+  if (got.status !== 0) {
+    rmSync(join(home, "apt"), { recursive: true });
+    if (readdirSync(home).length === 0) rmdirSync(home);
+    fail(`Cannot download ${wanted.join(" ")}:\n${`${got.stdout}${got.stderr}`.trim()}\n${hint}`);
+  }
   for (const deb of readdirSync(debs)) run("dpkg-deb", ["-x", join(debs, deb), home], `unpack ${deb}`);
-  rmSync(debs, { recursive: true });
   wrapPrograms();
   writeFileSync(stamp, `${wanted.join("\n")}\n`);
 }

@@ -59,7 +59,10 @@ export const linkerd: Subject = {
 };
 
 /** Past the client's own proxy, with a certificate of the same mesh. */
-async function inboundHop(control: FixtureControlPlane, { dir, applicationPort }: LabPaths): Promise<InboundHop> {
+export async function inboundHop(
+  control: FixtureControlPlane,
+  { dir, applicationPort }: Pick<LabPaths, "dir" | "applicationPort">,
+): Promise<InboundHop> {
   const { certPem, keyPem } = await control.issue(meshId("client"));
   const files = { certFile: join(dir, "mesh.crt"), keyFile: join(dir, "mesh.key"), caFile: join(dir, "mesh-ca.crt") };
   writeFileSync(files.certFile, certPem);

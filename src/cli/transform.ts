@@ -1,4 +1,4 @@
-import type { Manifest } from "#manifests/inject";
+import { type Manifest, shapeError } from "#manifests/inject";
 import { CliError } from "./cli-error.ts";
 import type { CliContext } from "./context.ts";
 import { readInput } from "./inputs.ts";
@@ -20,7 +20,7 @@ export async function transformInputs(
   for (const name of names) {
     for (const input of await readInput(name, context.io)) {
       for (const document of readDocuments(input.text, input.name)) {
-        if (document.value === undefined) continue;
+        if (read(document, input.name) === undefined) continue;
         changeDocument(document, change, input.name);
         printed.push(
           format === "json" ? printManifests([document.value as object], "json") : `${document.text()}---\n`,
@@ -31,16 +31,33 @@ export async function transformInputs(
   context.io.out(printed.join(""));
 }
 
+/** What a document says. One that names parts of itself so often that it would fill the memory says nothing. */
+function read(document: ManifestDocument, source: string): unknown {
+  try {
+    return document.value;
+  } catch (cause) {
+    throw new CliError(`Cannot read ${source}: ${(cause as Error).message}`);
+  }
+}
+
 function changeDocument(document: ManifestDocument, change: ChangeObject, source: string): void {
-  const { value } = document;
+  const value = read(document, source);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new CliError(`Cannot read ${source}: wanted Kubernetes objects, got ${JSON.stringify(value)?.slice(0, 80)}`);
   }
-  document.update(changeObject(value as Manifest, change));
+  document.update(changeObject(value as Manifest, change, source));
 }
 
-function changeObject(object: Manifest, change: ChangeObject): Manifest {
-  if (object.kind !== "List") return change(object);
-  const items = (object as { items?: Manifest[] }).items ?? [];
-  return { ...object, items: items.map((item) => change(item)) } as Manifest;
+function changeObject(object: Manifest, change: ChangeObject, source: string): Manifest {
+  if (object.kind !== "List") return change(readable(object, source));
+  const items = (object as { items?: unknown }).items ?? [];
+  if (!Array.isArray(items)) throw new CliError(`Cannot read the List in ${source}: items must be a list`);
+  return { ...object, items: items.map((item) => change(readable(item, source))) } as Manifest;
+}
+
+function readable(object: Manifest, source: string): Manifest {
+  const error = shapeError(object);
+  if (error === undefined) return object;
+  const name = object.metadata?.name ?? "";
+  throw new CliError(`Cannot read ${String(object.kind ?? "object").toLowerCase()} "${name}" in ${source}: ${error}`);
 }

@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { MetricsRegistry } from "#lib/metrics";
+import { listenError } from "./listen-error.ts";
 
 export interface AdminServerOptions {
   readonly host?: string;
@@ -39,7 +40,7 @@ export function startAdminServer({
     });
   return new Promise((resolve, reject) => {
     server.once("error", (cause: Error) => {
-      reject(new Error(`Cannot listen on ${host}:${port} for admin: ${cause.message}`, { cause }));
+      reject(listenError({ host, port, purpose: "admin" }, cause));
     });
     server.listen(port, host, () => {
       const address = server.address();

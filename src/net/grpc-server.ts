@@ -23,6 +23,7 @@ import type { MetricsRegistry } from "#lib/metrics";
 import type { GrpcCodec } from "./grpc-codec.ts";
 import { GrpcError } from "./grpc-error.ts";
 import { ServerStream } from "./grpc-server-stream.ts";
+import { listenError } from "./listen-error.ts";
 
 export { frameMessage, GRPC_STATUS, type GrpcCode, grpcCodeName } from "#grpc";
 export type { GrpcCodec, GrpcFrame } from "./grpc-codec.ts";
@@ -116,7 +117,6 @@ export class GrpcServer {
     this.#server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
       this.#accept(stream, headers),
     );
-    this.#server.on("error", (error: Error) => this.#log.warn("gRPC server error", { error: error.message }));
   }
 
   /** How many calls are open. */
@@ -127,10 +127,11 @@ export class GrpcServer {
   /** Listens; port 0 picks a free one. Returns the port. */
   listen({ host, port }: { host: string; port: number }): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once("error", (cause: Error) => {
-        reject(new Error(`Cannot listen on ${host}:${port} for gRPC: ${cause.message}`, { cause }));
-      });
+      const failed = (cause: Error): void => reject(listenError({ host, port, purpose: "gRPC" }, cause));
+      this.#server.once("error", failed);
       this.#server.listen(port, host, () => {
+        this.#server.off("error", failed);
+        this.#server.on("error", (error: Error) => this.#log.warn("gRPC server error", { error: error.message }));
         const address = this.#server.address();
         resolve(typeof address === "object" && address ? address.port : port);
       });

@@ -1,4 +1,5 @@
 import { createServer, type Socket } from "node:net";
+import { listenError } from "./listen-error.ts";
 
 /** A port on 127.0.0.1 for tools of the person at the keyboard (port forwards, the dashboard): never reachable from outside. */
 export interface LoopbackListener {
@@ -23,7 +24,7 @@ export function listenLoopback(port: number, accept: (socket: Socket) => void): 
     });
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
-      reject(new Error(`Cannot listen on 127.0.0.1:${port}: ${cause.message}; choose another port`, { cause }));
+      reject(listenError({ host: "127.0.0.1", port, advice: "choose another port" }, cause));
     });
     server.listen(port, "127.0.0.1", () => {
       const address = server.address();

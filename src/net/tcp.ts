@@ -1,6 +1,7 @@
 import type { Socket } from "bun";
 import { canonicalIp, type SocketAddress } from "./address.ts";
 import { maxOpenFiles, peek, setBacklog, setKeepAlive, setUserTimeout } from "./libc.ts";
+import { listenError } from "./listen-error.ts";
 import type { TlsFiles } from "./tls.ts";
 import { encodeAlpn, namesInSubjectAltName, type TlsPeer } from "./tls-identity.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
@@ -193,8 +194,16 @@ export interface TcpListener {
   stop(): void;
 }
 
-/** Listens. Throws when the address is taken or not ours. */
+/** Listens. Throws when the address is taken or not ours, and says which. */
 export function listenTcp(options: ListenOptions): TcpListener {
+  try {
+    return listen(options);
+  } catch (cause) {
+    throw listenError({ host: options.hostname, port: options.port }, cause as Error);
+  }
+}
+
+function listen(options: ListenOptions): TcpListener {
   const maxConnections = options.maxConnections ?? maxAcceptedConnections();
   let count = 0;
   const closed = () => void count--;

@@ -1,11 +1,23 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive, kubectlPath, playgroundCommand, playgroundEnv, treeOf, until } from "../support/playground.ts";
 
 /** An ordinary user of this machine, made for the test. As root only: nobody else may make users. */
 const user = `pg${process.pid}`;
+const ROOT = join(import.meta.dir, "..", "..");
+const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const isRoot = process.getuid?.() === 0;
 const home = mkdtempSync(join(tmpdir(), "linkerd-ts-user-"));
 let idMaps: string | undefined;
@@ -37,11 +49,28 @@ function findIdMaps(): string {
   return join(home, "uidmap", "usr", "bin");
 }
 
+/** A folder with copies of commands that the checkout has or the machine, without their special bits. */
+function folderOf(name: string, commands: readonly string[]): string {
+  const folder = join(home, name);
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, 0o755);
+  for (const command of commands) {
+    const unpacked = join(ROOT, ".tools", "debian", "usr", "bin", command);
+    const source = existsSync(unpacked) ? unpacked : Bun.which(command, { PATH: playgroundEnv()["PATH"]! })!;
+    copyFileSync(source, join(folder, command));
+    chmodSync(join(folder, command), 0o755);
+  }
+  return folder;
+}
+
 /** Runs a command as the user (as ourselves when we are ordinary already). */
-function asUser(argv: readonly string[], path: readonly string[]): { code: number; out: string; err: string } {
-  const env = playgroundEnv();
+function asUser(
+  argv: readonly string[],
+  path: readonly string[],
+  before = playgroundEnv()["PATH"]!,
+): { code: number; out: string; err: string } {
   const words = {
-    PATH: [env["PATH"], ...path].join(":"),
+    PATH: [before, ...path].join(":"),
     HOME: join(home, "home"),
     LINKERD_PLAYGROUND_STATE: join(home, "home", "state"),
   };
@@ -55,15 +84,26 @@ function asUser(argv: readonly string[], path: readonly string[]): { code: numbe
 }
 
 test("without newuidmap an ordinary user is told in one line what to install", () => {
-  if (Bun.which("newuidmap")) {
-    expect(statSync(Bun.which("newuidmap")!).isFile()).toBe(true); // installed here: the message cannot be provoked
+  const installed = Bun.which("newuidmap", { PATH: SYSTEM_PATH });
+  if (installed) {
+    expect(statSync(installed).isFile()).toBe(true); // installed here: the message cannot be provoked
     return;
   }
-  const up = asUser(playgroundCommand("up"), []);
+  const up = asUser(playgroundCommand("up"), [], `${SYSTEM_PATH}:${folderOf("only-iptables", ["iptables-restore"])}`);
   expect(up.code).toBe(1);
   expect(up.err).toBe(
     "Without root the playground needs newuidmap and newgidmap for the pods' user ids: install the package uidmap (on Debian and Ubuntu: apt-get install uidmap)\n",
   );
+});
+
+test("an ordinary user whose newuidmap is not set-user-id is told so in one line", () => {
+  const folder = folderOf("plain-id-maps", ["newuidmap", "newgidmap"]);
+  const up = asUser(playgroundCommand("up"), [], `${folder}:${playgroundEnv()["PATH"]}`);
+  expect({ code: up.code, out: up.out }).toEqual({ code: 1, out: "" });
+  expect(up.err).toMatch(
+    /^The ids that \/etc\/subuid has for user \S+ cannot be used \(newuidmap: .*Operation not permitted.*\): newuidmap and newgidmap must belong to root and be set-user-id; reinstall the package uidmap .*\n$/,
+  );
+  expect(existsSync(join(home, "home", "state"))).toBe(false);
 });
 
 test("an ordinary user runs pods under several user ids, with iptables, and leaves nothing", async () => {

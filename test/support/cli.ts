@@ -63,7 +63,8 @@ export class CliBench {
   }
 }
 
-function kubeconfig({ url, ca }: KubeApi): string {
+/** A kubeconfig, as text, with which programs come to a test's API server. */
+export function kubeconfig({ url, ca }: KubeApi): string {
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Config",

@@ -19,7 +19,8 @@ const RUN_LIMIT_MS = 100_000;
 /** What a clone would fetch and this checkout has already: not fetched again by every test. */
 const FETCHED = ["bun-1.4.5", "debian", join("cache", "bun")];
 const USER = "newcomer";
-const USER_ID = 7_700;
+/** The newcomer, when tests run as root. */
+export const USER_ID = 7_700;
 const SUBORDINATE_IDS = "700000:65536";
 
 export interface CloneRun {
@@ -69,7 +70,10 @@ export class FreshClone {
 
   /** What is there that git does not know and does not ignore, and what was put into home and temporary files. */
   strayFiles(): string[] {
-    const inClone = must(["git", "-C", this.path, "status", "--porcelain"]).split("\n").filter(Boolean);
+    const git = ["git", "-c", `safe.directory=${this.path}`, "-C", this.path]; // it may belong to the newcomer
+    const inClone = must([...git, "status", "--porcelain"])
+      .split("\n")
+      .filter(Boolean);
     const first = this.path.slice(this.home.length + 1).split("/")[0]!;
     const inHome = readdirSync(this.home, { recursive: true, encoding: "utf8" }).filter(
       (path) => path !== ".npm" && path.split("/")[0] !== first, // npm makes that folder, and leaves it empty

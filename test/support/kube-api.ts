@@ -40,19 +40,19 @@ export class KubeApi {
   #version = 1;
   #oldestVersion = 0;
 
-  private constructor(cert: string, key: string, ca: string) {
+  private constructor(hostname: string, cert: string, key: string, ca: string) {
     this.ca = ca;
     this.#server = Bun.serve({
       port: 0,
-      hostname: "127.0.0.1",
+      hostname,
       tls: { cert, key },
       idleTimeout: 0,
       fetch: (request) => this.#answer(request),
     });
-    this.url = `https://127.0.0.1:${this.#server.port}`;
+    this.url = `https://${hostname}:${this.#server.port}`;
   }
 
-  static async start(): Promise<KubeApi> {
+  static async start(hostname = "127.0.0.1"): Promise<KubeApi> {
     const nowMs = Date.now();
     const ca = await createRootCa({ name: "kubernetes", lifetimeMs: 3_600_000, nowMs });
     const serving = await issueServingCertificate(ca, {
@@ -60,7 +60,7 @@ export class KubeApi {
       lifetimeMs: 3_600_000,
       nowMs,
     });
-    return new KubeApi(serving.certPem, serving.keyPem, ca.certPem);
+    return new KubeApi(hostname, serving.certPem, serving.keyPem, ca.certPem);
   }
 
   /** What `KubeClient` needs to come here. */

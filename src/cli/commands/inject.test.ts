@@ -88,6 +88,22 @@ test("a namespace asks for its pods even when containers are written out", async
   expect(out).toBe(`${namespace}  annotations:\n    linkerd.io/inject: enabled\n---\n`);
 });
 
+test("an annotation that cannot be read is named, and the proxy is written out without it", async () => {
+  const bench = start();
+  const root = await createRootCa({ name: "root", lifetimeMs: 3_600_000, nowMs: Date.now() });
+  const flags = ["--manual", "--ignore-cluster", "--identity-trust-anchors-file", bench.write("roots", root.certPem)];
+  const input = INPUT.replace(
+    "      labels:\n        app: web\n",
+    "      annotations:\n        config.linkerd.io/proxy-cpu-request: lots\n",
+  );
+  const { code, out, err } = await bench.run(["inject", ...flags, "-"], input);
+  expect(code).toBe(0);
+  expect(out).toContain("linkerd-proxy");
+  expect(err).toContain(
+    'Ignored annotation config.linkerd.io/proxy-cpu-request: "lots": must be a Kubernetes quantity like 100m or 64Mi\n',
+  );
+});
+
 test("injecting twice changes nothing the second time", async () => {
   const bench = start();
   const once = await bench.run(["inject", "--ignore-cluster", "-"], INPUT);
@@ -152,10 +168,41 @@ test("a workload that is annotated against injection stays as it is", async () =
   expect(err).toContain('pod "p" skipped');
 });
 
+/** Nine times nine times nine ...: a kilobyte that would fill the memory. */
+const BOMB = [..."bcdef"]
+  .map((key, at) => `${key}: &${key} [${Array(9).fill(`*${"abcde"[at]}`).join(", ")}]`)
+  .toSpliced(0, 0, "a: &a [x]")
+  .join("\n");
+
 const bad: [string, string[], string, string][] = [
   ["no argument", [], "", "please specify a kubernetes resource file"],
   ["broken YAML", ["-"], "kind: [Pod\n", "Cannot parse standard input"],
   ["text that is no object", ["-"], "hello\n", "wanted Kubernetes objects"],
+  [
+    "a List of no items",
+    ["-"],
+    "kind: List\nitems: 3\n",
+    "Cannot read the List in standard input: items must be a list",
+  ],
+  [
+    "containers that are no list",
+    ["-"],
+    "kind: Pod\nmetadata: {name: p}\nspec: {containers: {name: a}}\n",
+    'Cannot read pod "p" in standard input: spec.containers must be a list, got {"name":"a"}',
+  ],
+  [
+    "an annotation that is no text",
+    ["-"],
+    "kind: Deployment\nmetadata: {name: d}\nspec: {template: {metadata: {annotations: {linkerd.io/inject: true}}}}\n",
+    'Cannot read deployment "d" in standard input: spec.template.metadata.annotations.linkerd.io/inject must be text, got true',
+  ],
+  [
+    "a container of a List's item that is no map",
+    ["-"],
+    "kind: List\nitems: [{kind: Job, metadata: {name: j}, spec: {template: {spec: {containers: [{name: a}, b]}}}}]\n",
+    'Cannot read job "j" in standard input: spec.template.spec.containers[1] must be a map, got "b"',
+  ],
+  ["YAML that unfolds without end", ["-"], BOMB, "Cannot read standard input: Excessive alias count"],
   ["a file that is not there", ["/nowhere/x.yaml"], "", 'Cannot read "/nowhere/x.yaml"'],
   ["plain HTTP", ["http://example.com/x.yaml"], "", "only HTTPS URLs are allowed"],
   ["an unknown format", ["-o", "xml", "-"], "", "-o must be yaml or json"],

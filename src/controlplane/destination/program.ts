@@ -30,6 +30,11 @@ export interface DestinationDeps {
 }
 
 const DRAIN_MS = 5_000;
+/**
+ * The first lists leave several times what is kept of them, and a program that has little to do is slow to notice: with
+ * 10,000 pods it held 240 MB instead of 125. Nothing refers to the lists any more by then.
+ */
+const COLLECT_AFTER_MS = 1_000;
 
 /** Builds destination, waits until its view of the cluster is complete, and listens: no proxy is told half the truth. */
 export async function startDestination(
@@ -54,8 +59,10 @@ export async function startDestination(
   });
   const port = await server.listen(config.listen);
   service.start();
+  const collect = clock.schedule(COLLECT_AFTER_MS, () => Bun.gc(true));
   exportGauges(metrics, informers, service);
   const stop = async () => {
+    collect.cancel();
     service.stop();
     for (const informer of Object.values(informers)) informer.stop();
     await server.drain(DRAIN_MS);

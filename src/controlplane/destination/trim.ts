@@ -1,9 +1,16 @@
 import { CONFIG_PREFIX } from "#contracts/labels";
 import type { Container, Node, ObjectMeta, Pod } from "#kube";
-import { PROXY_CONTAINER } from "./workload.ts";
+import { LISTEN_ADDRESSES, PROXY_CONTAINER } from "./workload.ts";
 
-/** Keeps of a pod what translation reads. Pods are most of the memory of a large cluster. */
+/**
+ * Keeps of a pod what translation reads. Pods are most of the memory of a large cluster. What is kept is copied down to
+ * its texts: objects are never moved in memory, so one text that is kept would hold the place of all that came with it.
+ */
 export function trimPod(pod: Pod): Pod {
+  return JSON.parse(JSON.stringify(keptOf(pod)));
+}
+
+function keptOf(pod: Pod): Pod {
   const { spec, status } = pod;
   return {
     metadata: { ...trimMeta(pod.metadata), annotations: configAnnotations(pod.metadata.annotations) },
@@ -32,6 +39,8 @@ function configAnnotations(annotations: Record<string, string> = {}): Record<str
   return Object.fromEntries(Object.entries(annotations).filter(([name]) => name.startsWith(CONFIG_PREFIX)));
 }
 
+/** Of the proxy's settings, some fifty, only where it listens is read. */
 function trimContainer({ name, ports, env }: Container): Container {
-  return name === PROXY_CONTAINER ? { name, ports, env } : { name, ports };
+  if (name !== PROXY_CONTAINER) return { name, ports };
+  return { name, ports, env: env?.filter((variable) => LISTEN_ADDRESSES.has(variable.name)) };
 }

@@ -78,9 +78,20 @@ function proxyContainer(pod: Pod): Container | undefined {
   return containers(pod).find((container) => container.name === PROXY_CONTAINER);
 }
 
+type Listener = "INBOUND" | "ADMIN" | "CONTROL";
+
+function listenAddress(listener: Listener): string {
+  return `LINKERD2_PROXY_${listener}_LISTEN_ADDR`;
+}
+
+/** The settings of a pod's proxy that are read here. */
+export const LISTEN_ADDRESSES: ReadonlySet<string> = new Set(
+  (["INBOUND", "ADMIN", "CONTROL"] as const).map(listenAddress),
+);
+
 /** A listener's port from the proxy's own environment; its usual port when the value is not literal. */
-function proxyPort(pod: Pod, listener: "INBOUND" | "ADMIN" | "CONTROL", usual: number): number {
-  const name = `LINKERD2_PROXY_${listener}_LISTEN_ADDR`;
+function proxyPort(pod: Pod, listener: Listener, usual: number): number {
+  const name = listenAddress(listener);
   const value = proxyContainer(pod)?.env?.find((variable) => variable.name === name)?.value;
   const port = Number(/:(\d{1,5})$/.exec(value ?? "")?.[1]);
   return port >= 1 && port <= 65_535 ? port : usual;

@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { listenError } from "#net/listen-error";
 
 /**
  * A port whose connections go to whichever loopback port is current, bytes untouched. Lets a TLS server be replaced
@@ -20,7 +21,7 @@ export class TcpFront {
     const front = new TcpFront(targetPort);
     return new Promise((resolve, reject) => {
       front.#server.once("error", (cause: Error) => {
-        reject(new Error(`Cannot listen on ${options.host}:${options.port} for webhooks: ${cause.message}`, { cause }));
+        reject(listenError({ ...options, purpose: "webhooks" }, cause));
       });
       front.#server.listen(options.port, options.host, () => resolve(front));
     });

@@ -19,6 +19,7 @@ export { podInboundPorts } from "./pod-ports.ts";
 export { formatPortList, type PortList, type PortRange, parsePortList } from "./port-list.ts";
 export { type ControlPlaneComponent, type ProxyContext, proxyEnv } from "./proxy-env.ts";
 export * from "./report.ts";
+export { shapeError } from "./shape.ts";
 export { type Uninjected, uninject } from "./uninject.ts";
 export { proxyVolumes, xtablesVolume } from "./volumes.ts";
 export { type Manifest, type Meta, type PodTemplate, readWorkload, type Workload } from "./workload.ts";

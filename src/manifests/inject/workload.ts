@@ -47,6 +47,12 @@ const TEMPLATE_PATHS = {
 
 export type WorkloadKind = keyof typeof TEMPLATE_PATHS;
 
+/** JSON pointer of the pods' template inside an object of this kind; undefined when such objects have none. */
+export function podTemplatePath({ kind = "" }: Manifest): string | undefined {
+  const known = String(kind).toLowerCase();
+  return Object.hasOwn(TEMPLATE_PATHS, known) ? TEMPLATE_PATHS[known as WorkloadKind] : undefined;
+}
+
 /** Reads an object as a workload; undefined for a kind that injection leaves alone. */
 export function readWorkload(object: Manifest): Workload | undefined {
   const kind = (object.kind ?? "").toLowerCase();

@@ -9,6 +9,7 @@
  * way round the front sees its child end. An orderly end is the end of the inner process's standard input.
  */
 import { openSync, writeSync } from "node:fs";
+import { listenError } from "#net/listen-error";
 import { type Footing, find, type Machine } from "./prerequisites.ts";
 import { type Relay, startRelay } from "./relay.ts";
 import { type PlaygroundState, SOCKET, type StateFolder, startTicksOf } from "./state-folder.ts";
@@ -47,7 +48,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const { folder } = options;
   folder.open();
   process.chdir(folder.path); // for the socket's short name
-  const relay = openRelay(options.port);
+  const relay = openRelay(options);
   const log = openSync(folder.logPath, "w", 0o600);
   const server = `https://127.0.0.1:${relay.port}`;
   const child = spawnInner(options, server, log);
@@ -78,14 +79,12 @@ export async function startFront(options: FrontOptions): Promise<Front> {
 
 type Inner = Bun.Subprocess<"pipe", "pipe", number>;
 
-function openRelay(port: number): Relay {
+function openRelay({ port, folder }: FrontOptions): Relay {
   try {
     return startRelay(port, SOCKET);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `Cannot listen on 127.0.0.1:${port} (${why}): another program has it; leave --port out for a free one`,
-    );
+    folder.discard();
+    throw listenError({ host: "127.0.0.1", port, advice: "leave --port out for a free one" }, cause as Error);
   }
 }
 

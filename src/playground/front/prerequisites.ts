@@ -29,6 +29,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   umount: "mount",
 };
 
+/** What gives `unshare` a user namespace with all the ids of /etc/subuid and /etc/subgid. */
+const MANY_USERS = ["--user", "--map-root-user", "--map-auto"];
 const CAP_NET_ADMIN = 12n;
 const CAP_SYS_ADMIN = 21n;
 
@@ -37,8 +39,8 @@ export async function findFooting(machine: Machine): Promise<Footing> {
   requireCommands(machine);
   if (machine.uid === 0 && hasCapabilities()) return { userArguments: [], isRoot: true };
   await requireUserNamespaces(machine);
-  requireIdMaps(machine);
-  return { userArguments: ["--user", "--map-root-user", "--map-auto"], isRoot: false };
+  await requireIdMaps(machine);
+  return { userArguments: MANY_USERS, isRoot: false };
 }
 
 function requireCommands(machine: Machine): void {
@@ -57,34 +59,30 @@ function hasCapabilities(): boolean {
 }
 
 async function requireUserNamespaces(machine: Machine): Promise<void> {
-  const unshare = find("unshare", machine)!;
-  const tried = Bun.spawn([unshare, "--user", "--map-root-user", "--net", "--mount", "true"], {
-    env: machine.env,
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "pipe",
-  });
-  const [code, said] = await Promise.all([tried.exited, new Response(tried.stderr).text()]);
-  if (code === 0) return;
+  const said = await tryUnshare(machine, ["--user", "--map-root-user", "--net", "--mount"]);
+  if (said === undefined) return;
   const who =
     machine.uid === 0
       ? "This root has no CAP_SYS_ADMIN (a container?) and user namespaces do not work"
       : "User namespaces do not work for this user";
-  throw new PrerequisiteError(`${who} (${said.trim()}): ${namespaceAdvice()}`);
+  const forbidding = FORBIDDING.find(
+    ({ name, value }) => readTextIfThere(`/proc/sys/${name.replace(".", "/")}`)?.trim() === value,
+  );
+  if (!forbidding)
+    throw new PrerequisiteError(`${who} (${said}): run as root, or in a container started with --privileged`);
+  const { name, value, wanted } = forbidding;
+  throw new PrerequisiteError(`${who} (${name} is ${value}): run \`sysctl ${name}=${wanted}\` as root`);
 }
 
-function namespaceAdvice(): string {
-  const sysctl = (name: string): string | undefined => readTextIfThere(`/proc/sys/${name}`)?.trim();
-  if (sysctl("user/max_user_namespaces") === "0") return "run `sysctl user.max_user_namespaces=10000` as root";
-  if (sysctl("kernel/unprivileged_userns_clone") === "0")
-    return "run `sysctl kernel.unprivileged_userns_clone=1` as root";
-  if (sysctl("kernel/apparmor_restrict_unprivileged_userns") === "1")
-    return "run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` as root (Ubuntu restricts them by AppArmor)";
-  return "run as root, or in a container started with --privileged";
-}
+/** Settings that forbid user namespaces. The kernel says only "no space left" or "not permitted". */
+const FORBIDDING = [
+  { name: "user.max_user_namespaces", value: "0", wanted: "10000" },
+  { name: "kernel.unprivileged_userns_clone", value: "0", wanted: "1" }, // Debian's
+  { name: "kernel.apparmor_restrict_unprivileged_userns", value: "1", wanted: "0" }, // Ubuntu's
+];
 
 /** Pods run under several user ids, which only newuidmap can give to an ordinary user. */
-function requireIdMaps(machine: Machine): void {
+async function requireIdMaps(machine: Machine): Promise<void> {
   const missing = ["newuidmap", "newgidmap"].filter((name) => !find(name, machine));
   if (missing.length > 0)
     throw new PrerequisiteError(
@@ -98,6 +96,23 @@ function requireIdMaps(machine: Machine): void {
         `User ${machine.userName} has no range of user ids in ${file}: run \`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${machine.userName}\` as root`,
       );
   }
+  const said = await tryUnshare(machine, MANY_USERS);
+  if (said !== undefined)
+    throw new PrerequisiteError(
+      `The ids that /etc/subuid has for user ${machine.userName} cannot be used (${said}): newuidmap and newgidmap must belong to root and be set-user-id; reinstall the package uidmap (on Debian and Ubuntu: apt-get install --reinstall uidmap)`,
+    );
+}
+
+/** Enters such namespaces and leaves them. Returns what `unshare` said when it could not. */
+async function tryUnshare(machine: Machine, kinds: readonly string[]): Promise<string | undefined> {
+  const tried = Bun.spawn([find("unshare", machine)!, ...kinds, "true"], {
+    env: machine.env,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const [code, said] = await Promise.all([tried.exited, new Response(tried.stderr).text()]);
+  return code === 0 ? undefined : said.trim().replaceAll("\n", "; ");
 }
 
 /** Full path of a command, for this machine's environment. */

@@ -2,7 +2,7 @@
  * The folder in which one playground is found again: who runs it, where its API answers, and the kubeconfig. Nothing
  * outside of it is ever written.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readTextIfThere } from "#lib/files";
 
@@ -64,6 +64,12 @@ export class StateFolder {
   /** Takes away everything but the log. */
   clear(): void {
     for (const file of [STATE, KUBECONFIG, SOCKET]) rmSync(join(this.path, file), { force: true });
+  }
+
+  /** The same, and the folder with it when it holds no log: nothing had begun. */
+  discard(): void {
+    this.clear();
+    if (readdirSync(this.path).length === 0) rmdirSync(this.path);
   }
 
   write(state: PlaygroundState, kubeconfig: string): void {
