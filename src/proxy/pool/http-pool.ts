@@ -46,8 +46,8 @@ const MAX_HTTP2_CONNECTIONS = 4;
 export class HttpPool implements ClientConnectionOwner {
   readonly #options: HttpPoolOptions;
   readonly #all = new Set<ClientConnection>();
-  #free: ClientConnection[] = []; // HTTP/1: idle, the most recent last; HTTP/2: those with capacity when last seen
-  readonly #idleSinceMs = new Map<ClientConnection, number>(); // HTTP/1
+  readonly #free: ClientConnection[] = []; // HTTP/1: idle, the most recent last; HTTP/2: those with capacity when last seen
+  readonly #idleSinceMs: number[] = []; // HTTP/1: of the connections in `#free`, at the same places
   readonly #waiters = new Map<PoolWaiter, number>(); // since when, in the order they came; at most maxWaiters
   readonly #dials = new Set<{ cancel(): void }>();
   #reaper: Timer | null = null;
@@ -73,7 +73,7 @@ export class HttpPool implements ClientConnectionOwner {
       const connection = this.#free[this.#free.length - 1];
       if (!this.#options.isHttp2) {
         this.#free.pop();
-        this.#idleSinceMs.delete(connection);
+        this.#idleSinceMs.pop();
       }
       if (connection.capacity() > 0) return connection;
       if (this.#options.isHttp2) this.#free.pop();
@@ -117,8 +117,11 @@ export class HttpPool implements ClientConnectionOwner {
 
   gone(connection: ClientConnection): void {
     this.#all.delete(connection);
-    this.#idleSinceMs.delete(connection);
-    this.#free = this.#free.filter((free) => free !== connection);
+    const place = this.#free.indexOf(connection);
+    if (place >= 0) {
+      this.#free.splice(place, 1);
+      this.#idleSinceMs.splice(place, 1);
+    }
     if (this.#waiters.size > 0) this.#dialIfNeeded();
   }
 
@@ -151,7 +154,7 @@ export class HttpPool implements ClientConnectionOwner {
       return;
     }
     this.#free.push(connection);
-    this.#idleSinceMs.set(connection, this.#options.clock.monotonicMs());
+    this.#idleSinceMs.push(this.#options.clock.monotonicMs());
     this.#reaper ??= this.#options.clock.schedule(this.#options.idleMs, () => this.#reap());
   }
 
@@ -159,10 +162,9 @@ export class HttpPool implements ClientConnectionOwner {
   #reap(): void {
     this.#reaper = null;
     const cutoffMs = this.#options.clock.monotonicMs() - this.#options.idleMs;
-    while (this.#free.length > 0 && (this.#idleSinceMs.get(this.#free[0]) ?? 0) <= cutoffMs) {
-      const connection = this.#free.shift()!;
-      this.#idleSinceMs.delete(connection);
-      connection.drain();
+    while (this.#free.length > 0 && this.#idleSinceMs[0]! <= cutoffMs) {
+      this.#idleSinceMs.shift();
+      this.#free.shift()!.drain();
     }
     if (this.#free.length > 0) this.#reaper = this.#options.clock.schedule(this.#options.idleMs, () => this.#reap());
   }
