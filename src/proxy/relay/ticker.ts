@@ -5,11 +5,16 @@ export interface Ticking {
   tick(nowMs: number): void;
 }
 
-/** One coarse timer for the time limits of all connections. Runs only while there are any. */
+/**
+ * One coarse timer for the time limits of all connections: each is asked about once a second. Many are asked in batches that
+ * are spread over the second, so that no request waits for all of them. Runs only while there are any.
+ */
 export class Ticker {
   readonly #clock: Clock;
   readonly #all = new Set<Ticking>();
   #timer: Timer | null = null;
+  #round = this.#all.values();
+  #leftCount = 0; // of those whom this round has to ask
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -25,14 +30,32 @@ export class Ticker {
   }
 
   #schedule(): void {
-    this.#timer ??= this.#clock.schedule(TICK_MS, () => {
+    const batches = Math.max(1, Math.ceil(this.#all.size / BATCH));
+    this.#timer ??= this.#clock.schedule(TICK_MS / batches, () => {
       this.#timer = null;
-      if (this.#all.size === 0) return;
-      this.#schedule(); // first: a tick that throws, our own mistake, must not stop the time of all others
-      const nowMs = this.#clock.monotonicMs();
-      for (const one of this.#all) one.tick(nowMs);
+      if (this.#all.size > 0) this.#askSome();
     });
+  }
+
+  #askSome(): void {
+    this.#schedule(); // first: a tick that throws, our own mistake, must not stop the time of all others
+    if (this.#leftCount === 0) {
+      this.#round = this.#all.values();
+      this.#leftCount = this.#all.size;
+    }
+    const nowMs = this.#clock.monotonicMs();
+    for (let count = Math.min(BATCH, this.#leftCount); count > 0; count--) {
+      this.#leftCount--;
+      const next = this.#round.next();
+      if (next.done) {
+        this.#leftCount = 0;
+        return;
+      }
+      next.value.tick(nowMs);
+    }
   }
 }
 
 const TICK_MS = 1000;
+/** A few tenths of a millisecond. */
+const BATCH = 64;
