@@ -4,12 +4,20 @@ import { type Figures, type Scenario, throughChain, worstHop } from "./scenario.
 
 const CONNECTIONS = 64;
 const LOADED_RATE = 10_000;
-const WARM_UP_SECONDS = 6; // a just-in-time compiler is done by then, and a long-lived proxy has it behind it
+const WARM_UP_SECONDS = 20; // by then a just-in-time compiler is done, as it is in a proxy that lives for days
+const COLD_RATE = 2_000;
 
 /** Latency at a fixed rate, counted from the instant each request was due; and memory right after such a load. */
 export const fixedRate: readonly Scenario[] = [
   latency("latency-2000", 2_000),
   latency("latency-10000", 10_000),
+  {
+    name: "latency-cold",
+    main: "p99Us",
+    subjects: ["linkerd-ts", "nginx", "haproxy", "direct"],
+    maxRounds: 3,
+    run: throughChain("http1", (running, { seconds }) => fixedRateLoad(running, COLD_RATE, seconds)),
+  },
   {
     name: "memory-loaded",
     main: "rssAnonKb",

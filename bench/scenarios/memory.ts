@@ -34,7 +34,7 @@ export const memory: readonly Scenario[] = [
   },
 ];
 
-/** Idle with a hundred services known, then loaded, then `ms` until it is back, or a minute. */
+/** Idle after calls to a hundred services, then loaded, then `ms` until it is back, or a minute. */
 async function idleAndBack(running: RunningSubject, { seconds }: RunContext): Promise<Figures> {
   for (const { host, port } of running.addServices!(SERVICES)) {
     const status = await output("client", [
