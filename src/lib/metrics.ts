@@ -1,4 +1,4 @@
-import { IdleMap } from "./idle-map.ts";
+import { IdleMap, type Idling } from "./idle-map.ts";
 
 /**
  * Counters, gauges and histograms as plain numbers, and their Prometheus text.
@@ -8,16 +8,18 @@ import { IdleMap } from "./idle-map.ts";
  */
 export type Labels = Readonly<Record<string, string | number>>;
 
-export class Counter {
+export class Counter implements Idling {
   value = 0;
+  idleMark = Number.NaN;
 
   inc(by = 1): void {
     this.value += by;
   }
 }
 
-export class Gauge {
+export class Gauge implements Idling {
   value = 0;
+  idleMark = Number.NaN;
 
   set(value: number): void {
     this.value = value;
@@ -29,10 +31,11 @@ export class Gauge {
 }
 
 /** Buckets hold counts per bound, not cumulative; `render` sums them up. */
-export class Histogram {
+export class Histogram implements Idling {
   readonly bounds: readonly number[];
   readonly counts: Float64Array; // the last slot is above every bound
   sum = 0;
+  idleMark = Number.NaN;
 
   constructor(bounds: readonly number[]) {
     this.bounds = bounds;
@@ -67,10 +70,10 @@ const OVERFLOW: Labels = { overflow: "true" };
 export class MetricsRegistry {
   readonly #families = new Map<string, SeriesFamily<Counter | Gauge | Histogram>>();
   readonly #collectors: (() => void)[] = [];
-  readonly #budget: { left: number };
+  readonly #shared: Shared;
 
   constructor(options: { readonly maxSeries?: number } = {}) {
-    this.#budget = { left: options.maxSeries ?? DEFAULT_MAX_SERIES };
+    this.#shared = { seriesLeft: options.maxSeries ?? DEFAULT_MAX_SERIES, texts: new LabelTexts() };
   }
 
   counter(name: string, help: string): Family<Counter> {
@@ -110,9 +113,33 @@ export class MetricsRegistry {
   #family<T extends Counter | Gauge | Histogram>(name: string, help: string, kind: Kind, make: () => T): Family<T> {
     const known = this.#families.get(name);
     if (known) return known as unknown as SeriesFamily<T>;
-    const family = new SeriesFamily<T>(name, help, kind, make, this.#budget);
+    const family = new SeriesFamily<T>(name, help, kind, make, this.#shared);
     this.#families.set(name, family as unknown as SeriesFamily<Counter | Gauge | Histogram>);
     return family;
+  }
+}
+
+/** What the families of a registry have in common. */
+interface Shared {
+  seriesLeft: number;
+  readonly texts: LabelTexts;
+}
+
+/** Rendered labels, each text once: the same ones stand in many families. As many as there are series at most. */
+class LabelTexts {
+  readonly #texts = new Map<string, { readonly text: string; users: number }>();
+
+  /** The text that stands for all that equal it; `release` it when the series is gone. */
+  take(text: string): string {
+    let known = this.#texts.get(text);
+    if (!known) this.#texts.set(text, (known = { text, users: 0 }));
+    known.users++;
+    return known.text;
+  }
+
+  release(text: string): void {
+    const known = this.#texts.get(text);
+    if (known && --known.users === 0) this.#texts.delete(text);
   }
 }
 
@@ -120,41 +147,37 @@ class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
   readonly #header: string;
   readonly #name: string;
   readonly #make: () => T;
-  readonly #budget: { left: number };
-  readonly #series = new IdleMap<T>(); // by rendered labels, without braces
+  readonly #shared: Shared;
+  readonly #series: IdleMap<T>; // by rendered labels, without braces
 
-  constructor(name: string, help: string, kind: Kind, make: () => T, budget: { left: number }) {
+  constructor(name: string, help: string, kind: Kind, make: () => T, shared: Shared) {
     this.#header = `# HELP ${name} ${help.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}\n# TYPE ${name} ${kind}\n`;
     this.#name = name;
     this.#make = make;
-    this.#budget = budget;
+    this.#shared = shared;
+    this.#series = new IdleMap((text) => {
+      shared.seriesLeft++;
+      shared.texts.release(text);
+    });
   }
 
   series(labels: Labels = {}): T {
-    const key = renderLabels(labels);
-    const known = this.#settled(() => this.#series.get(key));
+    const text = renderLabels(labels);
+    const known = this.#series.get(text);
     if (known) return known;
-    if (this.#budget.left <= 0 && labels !== OVERFLOW) return this.series(OVERFLOW);
-    this.#budget.left--;
+    if (this.#shared.seriesLeft <= 0 && labels !== OVERFLOW) return this.series(OVERFLOW);
+    this.#shared.seriesLeft--;
     const made = this.#make();
-    this.#series.set(key, made);
+    this.#series.set(this.#shared.texts.take(text), made);
     return made;
   }
 
   remove(labels: Labels = {}): void {
-    if (this.#series.delete(renderLabels(labels))) this.#budget.left++;
+    this.#series.delete(renderLabels(labels));
   }
 
   forgetIdle(): void {
-    this.#settled(() => this.#series.endRound(activityOf));
-  }
-
-  /** Gives the places of series that turned out to be gone back to the budget. */
-  #settled<R>(run: () => R): R {
-    const before = this.#series.size;
-    const result = run();
-    this.#budget.left += before - this.#series.size;
-    return result;
+    this.#series.endRound(activityOf);
   }
 
   render(parts: string[]): void {

@@ -1,13 +1,15 @@
+import type { Idling } from "#lib/idle-map";
 import type { Counter, Family, Histogram, Labels } from "#lib/metrics";
 
 /** The counters of one endpoint's requests. Responses are found by a number, not by making labels. */
-export class HttpSeries {
+export class HttpSeries implements Idling {
   readonly requests: Counter;
+  idleMark = Number.NaN;
   readonly #labels: Labels;
   readonly #responses: Family<Counter>;
   readonly #latency: Family<Histogram>;
-  readonly #byOutcome = new Map<number, Counter>(); // at most one per status, gRPC status and verdict
-  readonly #latencyByStatus = new Map<number, Histogram>();
+  readonly #byOutcome = new SmallMap<Counter>(); // at most one per status, gRPC status and verdict
+  readonly #latencyByStatus = new SmallMap<Histogram>();
 
   constructor(labels: Labels, requests: Family<Counter>, responses: Family<Counter>, latency: Family<Histogram>) {
     this.#labels = labels;
@@ -45,6 +47,25 @@ export class HttpSeries {
       this.#latencyByStatus.set(status, histogram);
     }
     histogram.observe(latencyMs);
+  }
+}
+
+/** A map from numbers that mostly has one entry: most services always answer alike. */
+class SmallMap<V> {
+  #key = Number.NaN;
+  #value: V | undefined;
+  #others: Map<number, V> | undefined;
+
+  get(key: number): V | undefined {
+    return key === this.#key ? this.#value : this.#others?.get(key);
+  }
+
+  set(key: number, value: V): void {
+    if (this.#value !== undefined) (this.#others ??= new Map()).set(key, value);
+    else {
+      this.#key = key;
+      this.#value = value;
+    }
   }
 }
 

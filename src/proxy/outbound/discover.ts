@@ -85,9 +85,9 @@ export class Target {
   readonly #drop: () => void;
   readonly #concretes: ConcreteStore;
   readonly #profileWatch: Watch<DestinationProfile> | undefined;
-  readonly #policyWatch: Watch<OutboundPolicy>;
+  readonly #policyWatch: Watch<Uint8Array<ArrayBuffer>>;
   #profile: DestinationProfile | "none" | "unknown" = "unknown";
-  #policy: OutboundPolicy | "none" | "unknown" = "unknown";
+  #policy: Uint8Array | "none" | "unknown" = "unknown"; // as it came: a tenth of what it takes when it is read
   #refusal: string | undefined;
   #current: ClientPolicy | undefined;
   readonly #waiting = new Set<TargetListener>();
@@ -160,7 +160,7 @@ export class Target {
     this.#concretes.close();
   }
 
-  #watchPolicy(): Watch<OutboundPolicy> {
+  #watchPolicy(): Watch<Uint8Array<ArrayBuffer>> {
     const { config, policyWatch } = this.#deps;
     const request: TrafficSpec = {
       sourceWorkload: config.policyWorkload,
@@ -169,7 +169,10 @@ export class Target {
     return new Watch(policyWatch, {
       path: WATCH,
       request: TrafficSpec.encode(request).finish(),
-      decode: (bytes) => OutboundPolicy.decode(bytes),
+      decode: (bytes) => {
+        OutboundPolicy.decode(bytes); // throws when it is none
+        return bytes.slice();
+      },
       message: (policy) => {
         this.#policy = policy;
         this.#changed();
@@ -242,7 +245,7 @@ export class Target {
   }
 
   #compilePolicy(): ClientPolicy {
-    if (typeof this.#policy === "object") return compileOutbound(this.#policy, this.#concretes);
+    if (typeof this.#policy === "object") return compileOutbound(OutboundPolicy.decode(this.#policy), this.#concretes);
     if (this.#refusal) this.#deps.log.debug("No policy for a destination", { reason: this.#refusal });
     const endpoint =
       typeof this.#profile === "object" && this.#profile.endpoint

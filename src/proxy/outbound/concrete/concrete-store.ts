@@ -90,7 +90,7 @@ function makeHttp(deps: ConcreteStoreDeps, spec: BackendSpec, accrual: AccrualOp
 
 function makeTcp(deps: ConcreteStoreDeps, spec: BackendSpec): TcpConcrete {
   const forward = "endpoint" in spec.target ? spec.target.endpoint : undefined;
-  return new TcpConcrete({ ...concreteDeps(deps, spec, "tcp"), forward });
+  return new TcpConcrete(() => ({ ...concreteDeps(deps, spec, "tcp"), forward }));
 }
 
 function concreteDeps(deps: ConcreteStoreDeps, spec: BackendSpec, kind: "http" | "tcp"): ConcreteDeps {

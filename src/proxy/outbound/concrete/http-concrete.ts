@@ -46,6 +46,10 @@ export class HttpConcrete {
     this.#release = deps.subscribe(this.balancer);
   }
 
+  get hasReady(): boolean {
+    return this.balancer.hasReady;
+  }
+
   close(): void {
     this.#release();
     this.balancer.close();

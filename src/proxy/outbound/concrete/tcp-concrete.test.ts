@@ -11,7 +11,8 @@ function setup(forward?: EndpointInfo) {
   const events: string[] = [];
   const peers = new FakePeers(events);
   let listener: EndpointListener | undefined;
-  const concrete = new TcpConcrete({
+  let current: ReturnType<typeof plainSet> | undefined;
+  const concrete = new TcpConcrete(() => ({
     name: "backend db",
     clock,
     random: seededRandom(1),
@@ -24,10 +25,14 @@ function setup(forward?: EndpointInfo) {
     observer: { endpoints() {}, queued() {}, gate() {} },
     subscribe: (subscribed) => {
       listener = subscribed;
+      if (current) subscribed.endpoints(current);
       return () => {};
     },
-  });
-  const set = (...ips: string[]) => listener!.endpoints(plainSet(...ips));
+  }));
+  const set = (...ips: string[]) => {
+    current = plainSet(...ips);
+    listener?.endpoints(current);
+  };
   const connect = (name: string) =>
     concrete.connect({
       connected: (transport) => void events.push(`${name} to ${(transport as unknown as FakeConnection).ip}`),
@@ -121,4 +126,13 @@ test("an endpoint that left is not probed any more", () => {
   peers.accept("10.0.0.2");
   clock.advance(60_000);
   expect(events).toEqual(["dial 10.0.0.1", "dial 10.0.0.2", "a to 10.0.0.2"]);
+});
+
+test("a client that comes when the backend was taken away is told so", () => {
+  const { concrete, connect, events, peers, set } = setup();
+  set("10.0.0.1");
+  concrete.close();
+  connect("a");
+  expect(peers.dialled).toEqual([]);
+  expect(events).toEqual([expect.stringContaining("a draining")]);
 });

@@ -13,33 +13,51 @@ export interface TcpConcreteDeps extends ConcreteDeps {
   readonly forward: EndpointInfo | undefined;
 }
 
-/** Where opaque connections of one backend go: each picks an endpoint and gets a connection of its own. */
+/**
+ * Where opaque connections of one backend go: each picks an endpoint and gets a connection of its own. Most services only
+ * ever see HTTP: nothing is made, nor counted, before the first connection.
+ */
 export class TcpConcrete {
-  readonly balancer: Balancer<TcpEndpoint>;
-  readonly #deps: TcpConcreteDeps;
-  readonly #release: () => void;
+  readonly #makeDeps: () => TcpConcreteDeps;
+  #used: { readonly deps: TcpConcreteDeps; readonly balancer: Balancer<TcpEndpoint>; release(): void } | undefined;
+  #isClosed = false;
 
-  constructor(deps: TcpConcreteDeps) {
-    this.#deps = deps;
-    this.balancer = new Balancer<TcpEndpoint>({
-      ...deps,
-      makeEndpoint: (info, owner) => new TcpEndpoint(info, deps, owner),
-    });
-    this.#release = deps.subscribe(this.balancer);
+  constructor(makeDeps: () => TcpConcreteDeps) {
+    this.#makeDeps = makeDeps;
+  }
+
+  /** Looks at the endpoints from now on: whoever chooses by readiness must not be the first to ask. */
+  watch(): void {
+    this.#used ??= this.#open();
+  }
+
+  get hasReady(): boolean {
+    return this.#used?.balancer.hasReady === true;
   }
 
   /** Connects to an endpoint, trying others when one fails, until one answers or the balancer gives up. */
   connect(outcome: ConnectOutcome): { cancel(): void } {
-    const { forward, connector, clock } = this.#deps;
-    if (forward) return connector.connect(forward, "opaque", outcome);
-    const attempt = new ConnectAttempt(this.balancer, outcome, clock.monotonicMs());
+    const { deps, balancer } = (this.#used ??= this.#open());
+    if (deps.forward) return deps.connector.connect(deps.forward, "opaque", outcome);
+    const attempt = new ConnectAttempt(balancer, outcome, deps.clock.monotonicMs());
     attempt.wake();
     return attempt;
   }
 
   close(): void {
-    this.#release();
-    this.balancer.close();
+    this.#isClosed = true;
+    this.#used?.release();
+    this.#used?.balancer.close();
+  }
+
+  #open() {
+    const deps = this.#makeDeps();
+    const balancer = new Balancer<TcpEndpoint>({
+      ...deps,
+      makeEndpoint: (info, owner) => new TcpEndpoint(info, deps, owner),
+    });
+    if (this.#isClosed) balancer.close(); // who comes too late is told so by it
+    return { deps, balancer, release: this.#isClosed ? () => {} : deps.subscribe(balancer) };
   }
 }
 

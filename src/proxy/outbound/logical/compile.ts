@@ -119,10 +119,13 @@ function compile(policy: OutboundPolicy, concretes: Concretes): ClientPolicy {
 function compileKind(kind: NonNullable<ProxyProtocol["kind"]>, concretes: Concretes): Partial<ClientPolicy> {
   switch (kind.$case) {
     case "detect": {
-      const { http1, http2, opaque } = kind.value;
+      const http1 = required(kind.value.http1, "detect.http1");
+      const http2 = required(kind.value.http2, "detect.http2");
+      const { opaque } = kind.value;
+      const table = httpTable(http1, concretes);
       return {
-        http1: httpTable(required(http1, "detect.http1"), concretes),
-        http2: httpTable(required(http2, "detect.http2"), concretes),
+        http1: table,
+        http2: Bun.deepEquals(http1, http2) ? table : httpTable(http2, concretes), // nearly always they say the same
         opaque: tcpRule(required(opaque, "detect.opaque").routes, concretes),
       };
     }
@@ -194,10 +197,14 @@ function tcpRule(routes: readonly (OpaqueRoute | TlsRoute)[], concretes: Concret
   if (!route) return undefined;
   const rule = route.rules[0];
   if (!rule) throw new Error("an opaque route has no rule");
+  const backends = distribution(rule.backends?.kind, (spec) => concretes.tcp(spec));
+  if (backends.kind === "first" && backends.backends.length > 1) {
+    for (const { concrete } of backends.backends) concrete?.watch();
+  }
   return {
     route: required(readMetadata(route.metadata), "a route's metadata"),
     refusal: refusalOf(rule.filters),
-    distribution: distribution(rule.backends?.kind, (spec) => concretes.tcp(spec)),
+    distribution: backends,
   };
 }
 

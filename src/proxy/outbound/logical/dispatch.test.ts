@@ -43,7 +43,7 @@ function setup(accrual?: AccrualOptions) {
   const set = (...ips: string[]) => listener!.endpoints(plainSet(...ips));
   const concretes = {
     http: () => concrete,
-    tcp: () => new TcpConcrete({ ...deps, forward: undefined, subscribe: () => () => {} }),
+    tcp: () => new TcpConcrete(() => ({ ...deps, forward: undefined, subscribe: () => () => {} })),
   };
   const dst = { ip: "10.96.0.1", port: 80 };
   const current = forwardPolicy(plainEndpoint(dst), "fallback", concretes);

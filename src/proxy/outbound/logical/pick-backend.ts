@@ -1,9 +1,8 @@
 import type { Random } from "#lib/random";
 import type { Distribution, RouteBackend } from "./policy.ts";
 
-/** What a backend's readiness is asked of. */
 interface Balanced {
-  readonly balancer: { readonly hasReady: boolean };
+  readonly hasReady: boolean;
 }
 
 /** A backend by weight, or the first that is ready, or the first; undefined when there is none. */
@@ -14,7 +13,7 @@ export function pickBackend<C extends Balanced>(
   const { backends, weightSums } = distribution;
   if (backends.length <= 1) return backends[0];
   if (distribution.kind !== "random") {
-    return backends.find(({ concrete }) => concrete?.balancer.hasReady) ?? backends[0];
+    return backends.find(({ concrete }) => concrete?.hasReady) ?? backends[0];
   }
   const drawn = random.next() * weightSums[weightSums.length - 1];
   for (let i = 0; i < backends.length; i++) if (drawn < weightSums[i]) return backends[i];
