@@ -6,6 +6,8 @@ export const CLIENT_IP = "10.9.0.1";
 export const SERVER_IP = "10.9.0.2";
 /** Where a control plane listens: this process, reachable from both hosts by links of their own. */
 export const CONTROL_IP = "10.8.0.254";
+/** Set by hand: a bridge otherwise takes on that of a new member, and hosts go on sending to the old one. */
+const CONTROL_MAC = "02:00:0a:08:00:fe";
 /** Where services have their addresses: nothing listens there. */
 export const SERVICE_NETWORK = "10.96.0.0/16";
 export type Host = "client" | "server" | `pod-${number}`;
@@ -46,7 +48,7 @@ export function makeHosts(): void {
     ip -n client addr add ${CLIENT_IP}/24 dev lab-client && ip -n client link set lab-client up && ip -n client link set lo up
     ip -n server addr add ${SERVER_IP}/24 dev lab-server && ip -n server link set lab-server up && ip -n server link set lo up
     ip -n client route add ${SERVICE_NETWORK} dev lab-client
-    ip link add control type bridge && ip addr add ${CONTROL_IP}/24 dev control && ip link set control up
+    ip link add control address ${CONTROL_MAC} type bridge && ip addr add ${CONTROL_IP}/24 dev control && ip link set control up
     for host in client:1 server:2; do
       name=\${host%:*}
       ip link add to-$name type veth peer name control netns $name

@@ -125,5 +125,6 @@ export async function waitFor(
     if (await check().catch(() => false)) return;
     await Bun.sleep(20);
   }
-  throw new Error(`Nothing came of waiting for ${what} within 15 s`);
+  await process?.stop(); // or its output would not end
+  throw new Error(`Nothing came of waiting for ${what} within 15 s:\n${(await process?.output()) ?? ""}`);
 }
