@@ -20,7 +20,7 @@ export async function main(_args: readonly string[]): Promise<number> {
     });
     process.on("uncaughtException", (failure) => app.ownMistake(failure));
     process.on("unhandledRejection", (failure) => app.ownMistake(failure as Error));
-    const bound = app.start();
+    const bound = await app.start();
     app.log.info("Listening", {
       inbound: bound.inbound.port,
       outbound: bound.outbound.map(({ port }) => port).join(),
