@@ -225,11 +225,13 @@ test("the data plane stands on no package but the protobuf wire format", () => {
 
 test("the proxy loads none of the runtime's modules that cost each pod a megabyte or more", () => {
   const costly = /^(node:)?(crypto|zlib|tls|https?|http2|net|stream)(\/|$)/; // node:crypto alone: 1.2 MB and 8 ms at start
+  const standardStream = /\bprocess\.std(in|out|err)\./; // loads node:stream: write by lib/stderr.ts
   const seen = new Set<string>();
   const wrong: string[] = [];
   const visit = (file: string, chain: readonly string[]): void => {
     if (seen.has(file)) return;
     seen.add(file);
+    if (standardStream.test(readFileSync(join(root, file), "utf8"))) wrong.push([...chain, file].join(" -> "));
     for (const one of importsOf(file)) {
       if (one.isLazy || one.isTypeOnly) continue;
       const target = targetFile(one);
