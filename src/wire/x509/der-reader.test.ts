@@ -26,6 +26,7 @@ test.each([0, 127, 128, 255, 256, 65_535, 65_536])("what has %d bytes is read as
 const refused: readonly [what: string, hex: string, message: string][] = [
   ["nothing", "", "it is missing"],
   ["another tag", "0201", "it has tag 0x02, wanted 0x04"],
+  ["a tag of several bytes", "1f8101aa", "it has a tag of several bytes"],
   ["no length", "04", "it is cut off"],
   ["content that ends early", "0402aa", "it is cut off"],
   ["a length that ends early", "048201", "it is cut off"],

@@ -5,6 +5,9 @@ export const TAG = {
   bitString: 0x03,
   octetString: 0x04,
   objectId: 0x06,
+  utf8String: 0x0c,
+  printableString: 0x13,
+  ia5String: 0x16,
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
@@ -108,6 +111,7 @@ export class DerReader {
   #take(tag: number, what: string): { contentAt: number; endAt: number } {
     const found = this.nextTag;
     if (found === undefined) throw new RangeError(`Cannot read DER: ${what} is missing`);
+    if ((found & 0x1f) === 0x1f) throw new RangeError(`Cannot read DER: ${what} has a tag of several bytes`); // X.690 §8.1.2.4
     if (found !== tag) throw new RangeError(`Cannot read DER: ${what} has tag ${hex(found)}, wanted ${hex(tag)}`);
     this.#at++;
     const length = this.#length(what);
