@@ -1,4 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import { rootCertificates } from "node:tls";
 import { CA_EXTENSIONS, OPENSSL_KEYS, OpensslCa } from "../../../test/support/openssl-ca.ts";
 import { contextConstructed, element, integer, objectId, octetString, sequence } from "./der.ts";
 import { type CertificateFacts, mayHaveIssued, readCertificate } from "./read-certificate.ts";
@@ -27,6 +29,18 @@ test("a certificate of OpenSSL says who it is, for how long, and what it may", (
   expect(Math.abs(facts.notBeforeMs - Date.now())).toBeLessThan(600_000);
   expect(facts.notAfterMs - facts.notBeforeMs).toBe(10 * 86_400_000);
   expect(readCertificate(root.der)).toMatchObject({ dnsNames: [], isCa: true, maySignCertificates: true });
+});
+
+test("the roots of the web are read as BoringSSL reads them", () => {
+  for (const pem of rootCertificates) {
+    const native = new X509Certificate(pem);
+    expect(readCertificate(native.raw)).toMatchObject({
+      notBeforeMs: native.validFromDate.getTime(),
+      notAfterMs: native.validToDate.getTime(),
+      isCa: native.ca,
+      publicKeyDer: native.publicKey.export({ type: "spki", format: "der" }),
+    });
+  }
 });
 
 const keys = Object.keys(OPENSSL_KEYS) as (keyof typeof OPENSSL_KEYS)[];

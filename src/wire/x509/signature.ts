@@ -33,11 +33,11 @@ export async function isSignedBy(
 ): Promise<boolean> {
   try {
     const scheme = schemeOf(algorithm);
-    const keyKind = keyKindOf(publicKeyDer);
-    if (!scheme || keyKind?.name !== scheme.name) return false;
-    const { numberBytes } = keyKind;
+    const keyAlgorithm = keyAlgorithmOf(publicKeyDer);
+    if (!scheme || keyAlgorithm?.name !== scheme.name) return false;
+    const { numberBytes } = keyAlgorithm;
     const raw = numberBytes ? ecdsaFromDer(signature, numberBytes) : new Uint8Array(signature);
-    const imported = { ...keyKind, ...scheme }; // ECDSA wants the curve here and the hash below, RSA the hash here
+    const imported = { ...keyAlgorithm, ...scheme }; // ECDSA wants the curve here and the hash below, RSA the hash here
     const key = await crypto.subtle.importKey("spki", new Uint8Array(publicKeyDer), imported, false, ["verify"]);
     return await crypto.subtle.verify(scheme, key, raw, new Uint8Array(content));
   } catch {
@@ -50,7 +50,7 @@ interface Scheme {
   readonly hash?: string;
 }
 
-interface KeyKind {
+interface KeyAlgorithm {
   readonly name: string;
   readonly namedCurve?: string;
   /** The size of each of the two numbers of an ECDSA signature. */
@@ -75,12 +75,12 @@ function schemeOf(algorithm: Uint8Array): Scheme | undefined {
   return SCHEMES[new DerReader(algorithm).open(TAG.sequence, "the signature algorithm").objectId("its name")];
 }
 
-const CURVES: Readonly<Record<string, KeyKind>> = {
+const CURVES: Readonly<Record<string, KeyAlgorithm>> = {
   [OID.p256]: { name: ECDSA, namedCurve: "P-256", numberBytes: 32 },
   [OID.p384]: { name: ECDSA, namedCurve: "P-384", numberBytes: 48 },
 };
 
-function keyKindOf(publicKeyDer: Uint8Array): KeyKind | undefined {
+function keyAlgorithmOf(publicKeyDer: Uint8Array): KeyAlgorithm | undefined {
   const info = new DerReader(publicKeyDer).open(TAG.sequence, "the public key");
   const algorithm = info.open(TAG.sequence, "the key's algorithm");
   switch (algorithm.objectId("the key's algorithm")) {
