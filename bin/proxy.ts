@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
+import { stderrWriter } from "#lib/stderr";
 import { ProxyApp, readConfig } from "#proxy";
 
 const EXIT_BAD_CONFIG = 64;
 
 /** The sidecar: reads its environment, serves until told to end, lets live work finish. */
 export async function main(_args: readonly string[]): Promise<number> {
+  const write = stderrWriter();
   const { config, errors } = readConfig((name) => process.env[name]);
   if (!config) {
-    for (const error of errors) process.stderr.write(`Invalid configuration: ${error}\n`);
+    for (const error of errors) write(`Invalid configuration: ${error}\n`);
     return EXIT_BAD_CONFIG;
   }
   let app: ProxyApp;
@@ -16,11 +18,11 @@ export async function main(_args: readonly string[]): Promise<number> {
       config,
       env: () => process.env as Record<string, string>,
       readToken: () => readFileSync(config.identity.tokenFile, "utf8"),
-      writeLog: (line) => void process.stderr.write(line),
+      writeLog: write,
     });
     process.on("uncaughtException", (failure) => app.ownMistake(failure));
     process.on("unhandledRejection", (failure) => app.ownMistake(failure as Error));
-    const bound = app.start();
+    const bound = await app.start();
     app.log.info("Listening", {
       inbound: bound.inbound.port,
       outbound: bound.outbound.map(({ port }) => port).join(),
@@ -28,7 +30,7 @@ export async function main(_args: readonly string[]): Promise<number> {
       id: app.identity.name,
     });
   } catch (cause) {
-    process.stderr.write(`Cannot start the proxy: ${(cause as Error).message}\n`);
+    write(`Cannot start the proxy: ${(cause as Error).message}\n`);
     process.exit(1); // what it bound before would serve on, without a proxy behind it
   }
   await Promise.race([signalled("SIGTERM"), signalled("SIGINT"), app.shutdownAsked]);

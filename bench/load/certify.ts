@@ -2,19 +2,16 @@
  * Certificate requests to the identity service, as its own sidecar hands them over. Prints one JSON object.
  *   bun certify.ts HOST PORT NAME TOKEN SECONDS CONCURRENCY
  */
-import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { GrpcClient } from "#net/grpc-client";
 import { CertifyRequest, CertifyResponse } from "#proto/identity";
-import { createCsr } from "#x509/csr";
+import { createCsr, generateCsrKeys } from "#x509/csr";
 
 const [host, port, name, token, seconds, concurrency] = process.argv.slice(2) as string[];
 const PATH = "/io.linkerd.proxy.identity.Identity/Certify";
-const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-const key = createPrivateKey(privateKey.export({ type: "pkcs8", format: "pem" }));
 const request: CertifyRequest = {
   identity: name!,
   token: new TextEncoder().encode(token),
-  certificateSigningRequest: createCsr(name!, key),
+  certificateSigningRequest: await createCsr(name!, await generateCsrKeys()),
 };
 const client = new GrpcClient({ host: host!, port: Number(port) });
 const startedAtMs = performance.now();

@@ -108,8 +108,11 @@ export class ProxyApp {
     this.log.error("A mistake of this program", { stack: failure.stack ?? failure.message });
   }
 
-  /** Binds every listener, begins to ask for a certificate, and returns where it listens. */
-  start(): BoundAddresses {
+  /**
+   * Binds every listener at once, begins to ask for a certificate as soon as there is a key, and says where it listens.
+   * Rejects when a port is taken or no key is to be had; then what it bound before serves on, so end the process.
+   */
+  async start(): Promise<BoundAddresses> {
     const { inbound, outbound, admin } = this.config;
     const gate = new StartGate(this.identity.ready);
     const inboundServer = this.#makeInbound();
@@ -128,10 +131,11 @@ export class ProxyApp {
     );
     this.#adminListener = this.#listenAdmin(admin.listen);
     this.#listeners.push(...outboundListeners, inboundListener);
-    this.identity.start();
+    const identified = this.identity.start();
     this.#idleRelease.start();
     this.#forgetIdleSeries();
     this.#policies.start();
+    await identified;
     return {
       inbound: inboundListener.address,
       outbound: outboundListeners.map(({ address }) => address),
@@ -165,19 +169,13 @@ export class ProxyApp {
 
   #makeIdentity(): Identity {
     const { config } = this;
-    const { keyPem, csr } = loadOrMakeKey(config.identity.dir, config.identity.localName);
+    const { dir, localName } = config.identity;
     const deps = this.#controlDeps(config.identity.control);
     return new Identity({
       config: config.identity,
-      keyPem,
-      certify: (token) =>
-        certify(
-          () => controlChannel(config.identity.control, deps),
-          config.identity.localName,
-          csr,
-          token,
-          this.#clock,
-        ),
+      loadKey: () => loadOrMakeKey(dir, localName),
+      certify: (csr, token) =>
+        certify(() => controlChannel(config.identity.control, deps), localName, csr, token, this.#clock),
       readToken: this.#options.readToken,
       clock: this.#clock,
       random: this.#random,

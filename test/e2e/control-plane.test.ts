@@ -1,6 +1,5 @@
 /** Identity and destination against the playground's API server: real tokens, real watches, our client and our server apart. */
 import { afterEach, expect, test } from "bun:test";
-import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +22,7 @@ import { GrpcClient, type GrpcError } from "#net/grpc-client";
 import { DestinationProfile, GetDestination, Update } from "#proto/destination";
 import { CertifyRequest, CertifyResponse } from "#proto/identity";
 import { createRootCa, parseCertificate } from "#x509";
-import { createCsr } from "#x509/csr";
+import { createCsr, generateCsrKeys } from "#x509/csr";
 import { PortSet } from "../../src/controlplane/destination/port-set.ts";
 import { startApiServer } from "../../src/playground/api/server.ts";
 
@@ -121,13 +120,12 @@ test("identity certifies the bearer of a ServiceAccount's token and nobody else"
     const where = resourcePath(SERVICE_ACCOUNTS, { namespace: "shop", name: "web", subresource: "token" });
     return JSON.parse(await client.raw(where, { method: "POST", body: asked })).status.token as string;
   };
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const key = createPrivateKey(privateKey.export({ type: "pkcs8", format: "pem" }));
+  const keys = await generateCsrKeys();
   const certify = async (name: string, bearer: string) =>
     connect(identity.port).unary("/io.linkerd.proxy.identity.Identity/Certify", CertifyRequest, CertifyResponse, {
       identity: name,
       token: new TextEncoder().encode(bearer),
-      certificateSigningRequest: createCsr(name, key),
+      certificateSigningRequest: await createCsr(name, keys),
     });
   const web = "web.shop.serviceaccount.identity.linkerd.cluster.local";
   const good = await certify(web, await token("identity.l5d.io"));

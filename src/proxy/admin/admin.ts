@@ -1,4 +1,3 @@
-import { gzipSync } from "node:zlib";
 import { HeaderLine } from "#fields";
 import { type RequestHead, ResponseHead } from "#message";
 import { isLoopback } from "#net/address";
@@ -104,7 +103,7 @@ function metricsAnswer(text: string, acceptsGzip: boolean): Answer {
   return {
     status: 200,
     type: "text/plain",
-    body: gzipSync(body, { level: 1 }),
+    body: Bun.gzipSync(body, { level: 1 }),
     lines: [new HeaderLine("content-encoding", "gzip")],
   };
 }

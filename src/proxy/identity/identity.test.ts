@@ -5,7 +5,7 @@ import { seededRandom } from "#lib/random";
 import { CertifyResponse } from "#proto/identity";
 import type { GrpcSink } from "../control/channel.ts";
 import { certify } from "./certify.ts";
-import { type Certify, Identity } from "./identity.ts";
+import { type Certify, Identity, type IdentityDeps } from "./identity.ts";
 
 /** A certify call whose service the test plays. */
 function call() {
@@ -52,6 +52,41 @@ test.each([
   expect(await answer).toStartWith("Cannot read the identity service's answer: ");
 });
 
+function identityWith(deps: Partial<IdentityDeps>): Identity {
+  return new Identity({
+    config: { localName: "web.shop", trustRootsPem: "", minRefreshMs: 1, maxRefreshMs: 1000 } as never,
+    loadKey: () => Promise.resolve({ keyPem: "", csr: new Uint8Array(1) }),
+    certify: () => Promise.reject(new Error("no")),
+    readToken: () => "token",
+    clock: new FakeClock(),
+    random: seededRandom(1),
+    log: createLog({ level: "off", format: "plain", write() {}, wallMs: () => 0 } as never),
+    observer: { refreshed() {}, failed() {} },
+    ...deps,
+  });
+}
+
+test("without a key it does not begin", async () => {
+  const loadKey = () => Promise.reject(new Error("no key"));
+  await expect(identityWith({ loadKey }).start()).rejects.toThrow("no key");
+});
+
+test("the request it asks with is the one that belongs to its key", async () => {
+  const csr = Uint8Array.of(1, 2, 3);
+  const asked: Uint8Array[] = [];
+  const identity = identityWith({
+    loadKey: async () => ({ keyPem: "key", csr }),
+    certify: (request) => {
+      asked.push(request);
+      return Promise.reject(new Error("no"));
+    },
+  });
+  await identity.start();
+  expect(asked).toEqual([csr]);
+  expect(identity.files).toEqual({ keyPem: "key", certPem: "", trustRootsPem: "" });
+  identity.stop();
+});
+
 test("without a certificate it asks again at growing delays, and never gives up", async () => {
   const clock = new FakeClock();
   let count = 0;
@@ -59,17 +94,8 @@ test("without a certificate it asks again at growing delays, and never gives up"
     count++;
     return Promise.reject(new Error("no"));
   };
-  const identity = new Identity({
-    config: { localName: "web.shop", trustRootsPem: "", minRefreshMs: 1, maxRefreshMs: 1000 } as never,
-    keyPem: "",
-    certify: refuse,
-    readToken: () => "token",
-    clock,
-    random: seededRandom(1),
-    log: createLog({ level: "off", format: "plain", write() {}, wallMs: () => 0 } as never),
-    observer: { refreshed() {}, failed() {} },
-  });
-  identity.start();
+  const identity = identityWith({ certify: refuse, clock });
+  await identity.start();
   for (let i = 0; i < 100; i++) {
     await Promise.resolve();
     await Promise.resolve();

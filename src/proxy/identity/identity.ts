@@ -5,13 +5,14 @@ import type { Random } from "#lib/random";
 import type { TlsFiles } from "#net/tls";
 import type { IdentityConfig } from "../env.ts";
 import { type Certificate, checkCertificate } from "./certificate.ts";
+import type { KeyAndCsr } from "./key.ts";
 
-/** Asks the control plane for a certificate. Rejects when it is not given. */
-export type Certify = (token: string) => Promise<Certificate>;
+/** Asks the control plane to certify a request. Rejects when it does not. */
+export type Certify = (csr: Uint8Array, token: string) => Promise<Certificate>;
 
 export interface IdentityDeps {
   readonly config: IdentityConfig;
-  readonly keyPem: string;
+  readonly loadKey: () => Promise<KeyAndCsr>;
   readonly certify: Certify;
   readonly readToken: () => string;
   readonly clock: Clock;
@@ -30,7 +31,7 @@ export interface IdentityObserver {
  * Who this proxy is: one key for the life of the process, and a certificate that is renewed at 70 % of its life.
  * `files` is swapped whole; connections made before keep what they began with.
  *
- *   waiting --certificate--> certified --70 % of life--> (asking again; the old one stays in use)
+ *   keyless --key--> waiting --certificate--> certified --70 % of life--> (asking again; the old one stays in use)
  */
 export class Identity {
   readonly #deps: IdentityDeps;
@@ -45,7 +46,7 @@ export class Identity {
   constructor(deps: IdentityDeps) {
     this.#deps = deps;
     this.#backoff = new Backoff(RETRY, deps.random);
-    this.#files = { keyPem: deps.keyPem, certPem: "", trustRootsPem: deps.config.trustRootsPem };
+    this.#files = { keyPem: "", certPem: "", trustRootsPem: deps.config.trustRootsPem };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ready = { promise, resolve };
   }
@@ -69,8 +70,12 @@ export class Identity {
     return this.#ready.promise;
   }
 
-  start(): void {
-    void this.#renew();
+  /** Has the key made or loaded, then begins to ask for a certificate. Rejects when there is no key to be had. */
+  async start(): Promise<void> {
+    const { keyPem, csr } = await this.#deps.loadKey();
+    if (this.#isStopped) return;
+    this.#files = { ...this.#files, keyPem };
+    void this.#renew(csr);
     this.#remind();
   }
 
@@ -79,19 +84,19 @@ export class Identity {
     this.#timer?.cancel();
   }
 
-  async #renew(): Promise<void> {
+  async #renew(csr: Uint8Array): Promise<void> {
     const { certify, clock, config, log, observer } = this.#deps;
     try {
-      const certificate = await certify(this.#deps.readToken());
+      const certificate = await certify(csr, this.#deps.readToken());
+      const complaint = await checkCertificate(certificate, config.localName, config.trustRootsPem, clock.wallMs());
       if (this.#isStopped) return;
-      const complaint = checkCertificate(certificate, config.localName, config.trustRootsPem, clock.wallMs());
       if (complaint) throw new Error(complaint);
       this.#take(certificate);
     } catch (cause) {
       observer.failed();
       log.warn("Cannot obtain a certificate", { reason: (cause as Error).message });
     }
-    if (!this.#isStopped) this.#timer = clock.schedule(this.#renewAfterMs(), () => void this.#renew());
+    if (!this.#isStopped) this.#timer = clock.schedule(this.#renewAfterMs(), () => void this.#renew(csr));
   }
 
   #take(certificate: Certificate): void {

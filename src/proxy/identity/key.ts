@@ -1,7 +1,7 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createCsr } from "#x509/csr";
+import { CSR_KEY, createCsr, generateCsrKeys } from "#x509/csr";
+import { toPem } from "#x509/pem";
 
 /** The proxy's key and the request that asks for its certificate. One key for the life of the process. */
 export interface KeyAndCsr {
@@ -11,24 +11,34 @@ export interface KeyAndCsr {
 }
 
 /** Takes the key that a helper left in the identity directory, or makes one and keeps it there when the directory exists. */
-export function loadOrMakeKey(dir: string, name: string): KeyAndCsr {
+export async function loadOrMakeKey(dir: string, name: string): Promise<KeyAndCsr> {
   const keyPath = join(dir, "key.p8");
   const csrPath = join(dir, "csr.der");
   if (existsSync(keyPath) && existsSync(csrPath)) {
-    const key = createPrivateKey({ key: readFileSync(keyPath), format: "der", type: "pkcs8" });
-    return { keyPem: pemOf(key), csr: readFileSync(csrPath) };
+    const der = await exported(await readKey(keyPath));
+    return { keyPem: toPem(der, "PRIVATE KEY"), csr: readFileSync(csrPath) };
   }
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const csr = createCsr(name, privateKey);
+  const keys = await generateCsrKeys();
+  const csr = await createCsr(name, keys);
+  const der = await exported(keys.privateKey);
   if (existsSync(dir)) {
-    writeSecret(keyPath, privateKey.export({ format: "der", type: "pkcs8" }));
+    writeSecret(keyPath, der);
     writeSecret(csrPath, csr);
   }
-  return { keyPem: pemOf(privateKey), csr };
+  return { keyPem: toPem(der, "PRIVATE KEY"), csr };
 }
 
-function pemOf(key: KeyObject): string {
-  return key.export({ format: "pem", type: "pkcs8" }) as string;
+async function readKey(path: string): Promise<CryptoKey> {
+  const der = readFileSync(path);
+  try {
+    return await crypto.subtle.importKey("pkcs8", der, CSR_KEY, true, ["sign"]);
+  } catch (cause) {
+    throw new Error(`Cannot use the key in "${path}": wanted an ECDSA P-256 key as PKCS#8 in DER`, { cause });
+  }
+}
+
+async function exported(key: CryptoKey): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.exportKey("pkcs8", key));
 }
 
 function writeSecret(path: string, bytes: Uint8Array): void {

@@ -1,4 +1,3 @@
-import { createPublicKey, type KeyObject, sign } from "node:crypto";
 import {
   bitString,
   contextConstructed,
@@ -10,24 +9,33 @@ import {
   set,
   utf8String,
 } from "./der.ts";
+import { ecdsaToDer } from "./ecdsa.ts";
+
+/** The kind of key that requests are made for, as WebCrypto calls it. */
+export const CSR_KEY = { name: "ECDSA", namedCurve: "P-256" } as const;
+
+/** A new pair of keys to ask a certificate for. They can be exported. */
+export function generateCsrKeys(): Promise<CryptoKeyPair> {
+  return crypto.subtle.generateKey(CSR_KEY, true, ["sign", "verify"]);
+}
 
 /**
  * A PKCS#10 request (RFC 2986) for a certificate that names `dnsName`, signed with ECDSA and SHA-256 by a P-256 private key.
  * DER. As Linkerd's proxies ask: the name is the only DNS name, and the common name as well where it fits
- * (64 characters at most by X.520; the subject is left empty for longer ones).
+ * (64 characters at most by X.520; the subject is left empty for longer ones). The public key must be extractable.
  */
-export function createCsr(dnsName: string, privateKey: KeyObject): Uint8Array {
-  if (privateKey.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
-    throw new TypeError(
-      `Cannot sign a certificate request: the key is ${privateKey.asymmetricKeyType}, not ECDSA P-256`,
-    );
+export async function createCsr(dnsName: string, { privateKey, publicKey }: CryptoKeyPair): Promise<Uint8Array> {
+  const { name, namedCurve } = privateKey.algorithm as { name: string; namedCurve?: string };
+  if (namedCurve !== CSR_KEY.namedCurve) {
+    throw new TypeError(`Cannot sign a certificate request: the key is ${namedCurve ?? name}, not ECDSA P-256`);
   }
   if (!/^[\x21-\x7e]{1,253}$/.test(dnsName)) {
     throw new TypeError(`Cannot ask for a certificate for ${JSON.stringify(dnsName)}: not a DNS name`);
   }
-  const info = requestInfo(dnsName, createPublicKey(privateKey).export({ format: "der", type: "spki" }));
-  const signature = sign("sha256", info, privateKey);
-  return sequence(info, sequence(objectId(ECDSA_WITH_SHA256)), bitString(signature));
+  const spki = new Uint8Array(await crypto.subtle.exportKey("spki", publicKey));
+  const info = new Uint8Array(requestInfo(dnsName, spki));
+  const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, privateKey, info);
+  return sequence(info, sequence(objectId(ECDSA_WITH_SHA256)), bitString(ecdsaToDer(new Uint8Array(signature))));
 }
 
 function requestInfo(dnsName: string, publicKey: Uint8Array): Uint8Array {
