@@ -70,7 +70,8 @@ class Dial {
       fd,
       allowHalfOpen: true,
       ...(this.#options.tls ? { tls: clientOptions(this.#options.tls) } : {}),
-      socket: { ...SOCKET_HANDLER, open: (socket: Socket<TcpTransport>) => this.#opened(socket) },
+      data: this, // until the transport takes its place: a connection must not keep what made it
+      socket: DIALLED,
     } as never) as Promise<unknown>;
     connecting.catch((cause: unknown) => this.#fail("refused", codeOf(cause as Error) ?? String(cause)));
   }
@@ -80,8 +81,13 @@ class Dial {
     this.#transport?.terminate();
   }
 
-  /** Bun opens a handed-in descriptor before TCP has connected: writability, or the handshake, tells. */
-  #opened(socket: Socket<TcpTransport>): void {
+  /** @internal Called by the socket's handler when the socket ends before it has opened. */
+  ended(cause: string | undefined): void {
+    this.#fail(kindOf(cause), cause ?? "ECONNREFUSED");
+  }
+
+  /** @internal Called by the socket's handler. Bun opens a handed-in descriptor before TCP has connected: writability, or the handshake, tells. */
+  opened(socket: Socket<TcpTransport>): void {
     const transport = new TcpTransport(socket, this.#options.address, null);
     socket.data = transport;
     this.#transport = transport;
@@ -89,7 +95,7 @@ class Dial {
       transport.terminate();
       return;
     }
-    const closed = (cause: string | undefined) => this.#fail(kindOf(cause), cause ?? "ECONNREFUSED");
+    const closed = (cause: string | undefined) => this.ended(cause);
     transport.handler = { data() {}, end() {}, closed, drain: () => this.#writable() };
     if (this.#options.tls) transport.onHandshake = (failure, peer) => this.#handshakeDone(failure, peer);
     else if (isConnected(this.#fd)) queueMicrotask(() => this.#writable());
@@ -107,7 +113,10 @@ class Dial {
   }
 
   #succeed(): void {
-    if (this.#finish()) this.#outcome.connected(this.#transport!);
+    const transport = this.#transport!;
+    if (!this.#finish()) return;
+    this.#transport = null;
+    this.#outcome.connected(transport);
   }
 
   #timeOut(): void {
@@ -128,9 +137,15 @@ class Dial {
     if (this.#isDone) return false;
     this.#isDone = true;
     this.#timer?.cancel();
+    this.#timer = null;
     return true;
   }
 }
+
+const DIALLED = {
+  ...SOCKET_HANDLER,
+  open: (socket: Socket<unknown>) => (socket.data as Dial).opened(socket as Socket<TcpTransport>),
+};
 
 function kindOf(cause: string | undefined): DialError["kind"] {
   if (cause === "ETIMEDOUT") return "timeout";

@@ -158,7 +158,7 @@ class ClientCall {
   constructor(http2: ClientHttp2Stream, path: string, maxMessageBytes: number) {
     this.#http2 = http2;
     this.#path = path;
-    this.#reader = new MessageReader(maxMessageBytes, (message) => this.#messages.push(message));
+    this.#reader = new MessageReader(maxMessageBytes, { message: (bytes) => this.#messages.push(bytes) });
     http2.on("response", (headers) => this.#begin(headers));
     http2.on("trailers", (headers) => this.#finishWith(headers));
     http2.on("data", (chunk: Uint8Array) => this.#receive(chunk));

@@ -206,9 +206,11 @@ export class GrpcServer {
   #readRequest(http2: ServerHttp2Stream, stream: ServerStream, run: (request: Uint8Array) => void): void {
     let request: Uint8Array | undefined;
     let messageCount = 0;
-    const reader = new MessageReader(this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES, (message) => {
-      messageCount++;
-      request ??= message;
+    const reader = new MessageReader(this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES, {
+      message(bytes) {
+        messageCount++;
+        request ??= bytes;
+      },
     });
     const timer = this.#clock.schedule(REQUEST_TIMEOUT_MS, () =>
       stream.end(GRPC_STATUS.DEADLINE_EXCEEDED, `No complete request within ${REQUEST_TIMEOUT_MS} ms`),

@@ -13,7 +13,7 @@ export const GRPC_UNIMPLEMENTED = 12;
 export const GRPC_INTERNAL = 13;
 export const GRPC_UNAVAILABLE = 14;
 
-/** Hears one server stream: messages, then its end, once. */
+/** Hears one server stream: messages, then its end, once; nothing after `cancel`. */
 export interface GrpcSink {
   message(bytes: Uint8Array): void;
   closed(status: GrpcStatus): void;

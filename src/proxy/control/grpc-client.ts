@@ -7,6 +7,7 @@ import {
   MESSAGE_TOO_LARGE,
   MESSAGES_OK,
   MessageReader,
+  type MessageTaker,
   parseStatus,
   statusOfHttp,
   statusOfReset,
@@ -67,7 +68,7 @@ export class GrpcClient implements GrpcChannel, ClientConnectionOwner {
   }
 
   call(path: string, request: Uint8Array, sink: GrpcSink, options: GrpcCallOptions = {}): { cancel(): void } {
-    const call = new Call(this.#options, path, request, sink, options, () => this.#waiting.delete(call));
+    const call = new Call(this.#options, path, request, sink, options, this.#waiting);
     const maxWaiting = this.#options.maxWaiting ?? DEFAULT_MAX_WAITING;
     if (this.#isClosed) call.finish(unavailable(`Cannot call ${path}: the channel is closed`));
     else if ((this.#connection?.capacity() ?? 0) > 0) call.start(this.#connection!);
@@ -77,7 +78,7 @@ export class GrpcClient implements GrpcChannel, ClientConnectionOwner {
       this.#waiting.add(call);
       this.#connect();
     }
-    return { cancel: () => call.cancel() };
+    return call;
   }
 
   /** Ends all calls and the connection. */
@@ -137,13 +138,13 @@ export class GrpcClient implements GrpcChannel, ClientConnectionOwner {
 }
 
 /** One call: waits, runs, ends once. */
-class Call implements ResponseSink {
+class Call implements ResponseSink, MessageTaker {
   readonly #options: GrpcClientOptions;
   readonly #path: string;
   readonly #request: Uint8Array;
   readonly #sink: GrpcSink;
   readonly #callOptions: GrpcCallOptions;
-  readonly #unwait: () => void;
+  readonly #waiting: Set<Call>; // it is in here before it starts
   readonly #reader: MessageReader;
   readonly #deadline: Timer | null;
   #stream: ClientStream | null = null;
@@ -157,17 +158,15 @@ class Call implements ResponseSink {
     request: Uint8Array,
     sink: GrpcSink,
     callOptions: GrpcCallOptions,
-    unwait: () => void,
+    waiting: Set<Call>,
   ) {
     this.#options = options;
     this.#path = path;
     this.#request = request;
     this.#sink = sink;
     this.#callOptions = callOptions;
-    this.#unwait = unwait;
-    this.#reader = new MessageReader(options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES, (message) => {
-      if (!this.#isDone) this.#sink.message(message);
-    });
+    this.#waiting = waiting;
+    this.#reader = new MessageReader(options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES, this);
     const { timeoutMs } = callOptions;
     this.#deadline = timeoutMs === undefined ? null : options.clock.schedule(timeoutMs, () => this.#expire());
   }
@@ -197,6 +196,12 @@ class Call implements ResponseSink {
     if (this.#isDone) return;
     this.#end();
     this.#sink.closed(status);
+  }
+
+  // --- MessageTaker ---
+
+  message(bytes: Uint8Array): void {
+    if (!this.#isDone) this.#sink.message(bytes);
   }
 
   // --- ResponseSink ---
@@ -259,7 +264,7 @@ class Call implements ResponseSink {
   #end(): void {
     this.#isDone = true;
     this.#deadline?.cancel();
-    this.#unwait();
+    this.#waiting.delete(this);
   }
 }
 

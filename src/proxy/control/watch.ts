@@ -10,6 +10,7 @@ import {
   GRPC_OK,
   GRPC_UNIMPLEMENTED,
   type GrpcChannel,
+  type GrpcSink,
   type GrpcStatus,
 } from "./channel.ts";
 
@@ -44,7 +45,7 @@ export interface WatchOptions<T> {
  * One server stream kept alive: reopened with growing delays when it ends, whatever the reason, until `stop`.
  * The server sends its full state first on each opening; in between, what was last heard stays true for the listener.
  */
-export class Watch<T> {
+export class Watch<T> implements GrpcSink {
   readonly #deps: WatchDeps;
   readonly #options: WatchOptions<T>;
   readonly #backoff: Backoff;
@@ -52,6 +53,7 @@ export class Watch<T> {
   #retry: Timer | null = null;
   #limit: Timer | null = null;
   #lifetime: Timer | null = null;
+  #isOpen = false;
   #hasMessage = false;
   #isStopped = false;
   #heardAtMs = -1;
@@ -83,24 +85,10 @@ export class Watch<T> {
     if (this.#isStopped) return;
     const { limits, clock, channel } = this.#deps;
     this.#hasMessage = false;
-    let isOver = false;
-    const call = channel.call(this.#options.path, this.#options.request, {
-      message: (bytes) => {
-        if (!isOver) this.#received(bytes);
-      },
-      closed: (status) => {
-        if (isOver) return;
-        isOver = true;
-        this.#ended(status);
-      },
-    });
-    if (isOver) return;
-    this.#call = {
-      cancel() {
-        isOver = true;
-        call.cancel();
-      },
-    };
+    this.#isOpen = true;
+    const call = channel.call(this.#options.path, this.#options.request, this);
+    if (!this.#isOpen) return; // it has ended already
+    this.#call = call;
     this.#limitTo(limits.initialMs ?? limits.idleMs);
     if (limits.lifetimeMs !== undefined)
       this.#lifetime = clock.schedule(limits.lifetimeMs, () => this.#expire(GRPC_OK));
@@ -111,7 +99,14 @@ export class Watch<T> {
     this.#clear();
   }
 
-  #received(bytes: Uint8Array): void {
+  /** @internal From the channel. */
+  closed(status: GrpcStatus): void {
+    this.#isOpen = false;
+    this.#ended(status);
+  }
+
+  /** @internal From the channel. */
+  message(bytes: Uint8Array): void {
     const isFirst = !this.#hasMessage;
     this.#hasMessage = true;
     this.#limitTo(this.#deps.limits.idleMs);

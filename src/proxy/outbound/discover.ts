@@ -85,7 +85,7 @@ export class Target {
   readonly #drop: () => void;
   readonly #concretes: ConcreteStore;
   readonly #profileWatch: Watch<DestinationProfile> | undefined;
-  readonly #policyWatch: Watch<Uint8Array<ArrayBuffer>>;
+  readonly #policyWatch: Watch<Uint8Array>;
   #profile: DestinationProfile | "none" | "unknown" = "unknown";
   #policy: Uint8Array | "none" | "unknown" = "unknown"; // as it came: a tenth of what it takes when it is read
   #refusal: string | undefined;
@@ -160,7 +160,7 @@ export class Target {
     this.#concretes.close();
   }
 
-  #watchPolicy(): Watch<Uint8Array<ArrayBuffer>> {
+  #watchPolicy(): Watch<Uint8Array> {
     const { config, policyWatch } = this.#deps;
     const request: TrafficSpec = {
       sourceWorkload: config.policyWorkload,
@@ -171,7 +171,7 @@ export class Target {
       request: TrafficSpec.encode(request).finish(),
       decode: (bytes) => {
         OutboundPolicy.decode(bytes); // throws when it is none
-        return bytes.slice();
+        return bytes;
       },
       message: (policy) => {
         this.#policy = policy;

@@ -23,7 +23,9 @@ function read(
   maxBytes = 100,
 ): { messages: string[]; fault: number; whole: boolean } {
   const messages: string[] = [];
-  const reader = new MessageReader(maxBytes, (message) => messages.push(Buffer.from(message).toString("hex")));
+  const reader = new MessageReader(maxBytes, {
+    message: (bytes) => void messages.push(Buffer.from(bytes).toString("hex")),
+  });
   let from = 0;
   for (const to of [...cuts, bytes.length]) {
     const fault = reader.read(bytes, from, to);

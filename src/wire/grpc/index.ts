@@ -10,6 +10,7 @@ export {
   MESSAGE_TOO_LARGE,
   MESSAGES_OK,
   MessageReader,
+  type MessageTaker,
 } from "./message-reader.ts";
 export { GRPC_STATUS, type GrpcCode, grpcCodeName, parseStatus, statusOfHttp, statusOfReset } from "./status.ts";
 export { decodeStatusMessage, encodeStatusMessage } from "./status-message.ts";

@@ -6,6 +6,11 @@ export const MESSAGE_COMPRESSED = 1;
 export const MESSAGE_BAD_FLAG = 2;
 export const MESSAGE_TOO_LARGE = 3;
 
+/** Takes whole messages. */
+export interface MessageTaker {
+  message(bytes: Uint8Array): void;
+}
+
 /**
  * Cuts a body into gRPC messages (a flag byte, four bytes of length, the message). Holds at most one unfinished message
  * of `maxMessageBytes`, and no more than twice what of it has come: a length alone makes nobody set memory aside. The
@@ -13,16 +18,16 @@ export const MESSAGE_TOO_LARGE = 3;
  */
 export class MessageReader {
   readonly #maxMessageBytes: number;
-  readonly #message: (bytes: Uint8Array) => void;
+  readonly #taker: MessageTaker;
   readonly #prefix = new Uint8Array(PREFIX_BYTES);
   #prefixCount = 0;
   #body: Uint8Array | null = null;
   #bodyCount = 0;
   #bodyBytes = 0;
 
-  constructor(maxMessageBytes: number, message: (bytes: Uint8Array) => void) {
+  constructor(maxMessageBytes: number, taker: MessageTaker) {
     this.#maxMessageBytes = maxMessageBytes;
-    this.#message = message;
+    this.#taker = taker;
   }
 
   /** True between messages: a body that ends elsewhere was cut short. */
@@ -46,12 +51,14 @@ export class MessageReader {
   }
 
   #begin(): number {
-    const [flag] = this.#prefix;
+    const prefix = this.#prefix;
+    const flag = prefix[0];
     if (flag !== 0) return flag === 1 ? MESSAGE_COMPRESSED : MESSAGE_BAD_FLAG;
-    const length = new DataView(this.#prefix.buffer).getUint32(1);
+    // Not through a view, which would give five bytes a storage object of their own.
+    const length = ((prefix[1] << 24) | (prefix[2] << 16) | (prefix[3] << 8) | prefix[4]) >>> 0;
     if (length > this.#maxMessageBytes) return MESSAGE_TOO_LARGE;
     this.#prefixCount = 0;
-    if (length === 0) this.#message(new Uint8Array(0));
+    if (length === 0) this.#taker.message(new Uint8Array(0));
     else this.#body = new Uint8Array(Math.min(length, FIRST_BYTES));
     this.#bodyBytes = length;
     return MESSAGES_OK;
@@ -66,7 +73,7 @@ export class MessageReader {
     if (count === this.#bodyBytes) {
       this.#body = null;
       this.#bodyCount = 0;
-      this.#message(target);
+      this.#taker.message(target);
     }
     return end;
   }

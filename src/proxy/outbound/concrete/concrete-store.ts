@@ -51,10 +51,10 @@ export function makeConcreteStore(deps: ConcreteStoreDeps): ConcreteStore {
 
 class Kept<C extends { close(): void }> {
   readonly #all = new Map<string, C>();
-  readonly #asked = new Set<string>();
+  #asked: Set<string> | undefined; // between `begin` and `sweep`
 
   get(key: string, make: () => C): C {
-    this.#asked.add(key);
+    this.#asked?.add(key);
     let concrete = this.#all.get(key);
     if (!concrete) {
       concrete = make();
@@ -64,15 +64,16 @@ class Kept<C extends { close(): void }> {
   }
 
   begin(): void {
-    this.#asked.clear();
+    this.#asked = new Set();
   }
 
   sweep(): void {
     for (const [key, concrete] of this.#all) {
-      if (this.#asked.has(key)) continue;
+      if (this.#asked?.has(key)) continue;
       this.#all.delete(key);
       concrete.close();
     }
+    this.#asked = undefined;
   }
 }
 
