@@ -67,6 +67,7 @@ const COLUMNS: readonly [keyof Figures | "addedP99Us", (value: number) => string
   ["pssKb", (value) => `PSS ${value} KB`],
   ["rssKb", (value) => `RSS ${value} KB`],
   ["rssAnonAfterKb", (value) => `RssAnon after ${value} KB`],
+  ["rssAnonPeakKb", (value) => `RssAnon at most ${value} KB`],
   ["listeningMs", (value) => `listening ${value} ms`],
   ["ms", (value) => `${value} ms`],
 ];

@@ -108,6 +108,27 @@ export function memoryOf(pids: readonly number[]): Memory {
   return sum;
 }
 
+const PEAK_EVERY_MS = 10;
+
+/** The most private memory that a program holds between making this and `stop`, in KB. */
+export class PeakMemory {
+  readonly #timer: Timer;
+  #peakKb = 0;
+
+  constructor(process: LabProcess) {
+    this.#timer = setInterval(() => {
+      const statuses = process.pids().map((pid) => readProc(pid, "status")); // smaps would cost what is measured
+      const nowKb = statuses.reduce((sum, status) => sum + kilobytes(status, "RssAnon"), 0);
+      this.#peakKb = Math.max(this.#peakKb, nowKb);
+    }, PEAK_EVERY_MS);
+  }
+
+  stop(): number {
+    clearInterval(this.#timer);
+    return this.#peakKb;
+  }
+}
+
 function kilobytes(text: string | undefined, field: string): number {
   return Number(text?.match(new RegExp(`^${field}:\\s+(\\d+) kB`, "m"))?.[1] ?? 0);
 }

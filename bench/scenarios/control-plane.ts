@@ -6,7 +6,7 @@ import { meshId } from "../../test/support/fixture-control-plane.ts";
 import { type Kept, KubeApi } from "../../test/support/kube-api.ts";
 import { fillCluster, NAMESPACE, putPod, putSlice, serviceName } from "../lab/cluster.ts";
 import { CONTROL_IP, on, SERVER_IP, sh } from "../lab/namespaces.ts";
-import { cpuUs, LabProcess, memoryOf, waitFor } from "../lab/processes.ts";
+import { cpuUs, LabProcess, memoryOf, PeakMemory, waitFor } from "../lab/processes.ts";
 import { canConnect } from "../load/connect.ts";
 import { loadProgram } from "../load/program.ts";
 import { controlPlane, inboundHop } from "../subjects/linkerd.ts";
@@ -60,14 +60,22 @@ async function follow(api: KubeApi, dir: string): Promise<Figures> {
     "-metrics-addr=127.0.0.1:9996",
     "-identity-trust-domain=cluster.local",
   ]);
+  const peak = new PeakMemory(destination);
   let proxies: Proxies | undefined;
   try {
     await waitFor("destination", destination, () => canConnect("server", "127.0.0.1", DESTINATION_PORT));
+    const rssAnonPeakKb = peak.stop();
     proxies = new Proxies(await inboundHop(fixture, { dir, applicationPort: DESTINATION_PORT }));
     await proxies.says("subscribed");
     const times = await change(api, proxies);
-    return { p50Us: quantile(times, 0.5), p99Us: quantile(times, 0.99), ...memoryOf(destination.pids()) };
+    return {
+      p50Us: quantile(times, 0.5),
+      p99Us: quantile(times, 0.99),
+      ...memoryOf(destination.pids()),
+      rssAnonPeakKb,
+    };
   } finally {
+    peak.stop();
     await proxies?.stop();
     await Promise.all([destination.stop(), sidecar.stop()]);
     fixture.stop();

@@ -21,6 +21,8 @@ export interface Figures {
   listeningMs?: number;
   /** `memory-idle`: RssAnon when the load was over and what it needed was given back, or after a minute. */
   rssAnonAfterKb?: number;
+  /** `control-plane`: the most RssAnon while destination starts. */
+  rssAnonPeakKb?: number;
 }
 
 /** What one run is given. */

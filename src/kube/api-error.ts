@@ -27,6 +27,11 @@ export class ApiError extends Error {
   }
 }
 
+/** The version or the page that was asked for is no longer known: start over. */
+export function isExpired(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 410 || error.reason === "Expired");
+}
+
 const MAX_QUOTED_CHARS = 500;
 const REASONS: Record<number, string> = {
   400: "BadRequest",

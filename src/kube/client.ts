@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "#lib/clock";
-import { ApiError } from "./api-error.ts";
+import { ApiError, isExpired } from "./api-error.ts";
 import { type Answer, type CallOptions, call, callForText } from "./call.ts";
 import type { Cluster } from "./cluster.ts";
 import { type InClusterOptions, inCluster } from "./in-cluster.ts";
@@ -10,13 +10,15 @@ import { type PortForward, type PortForwardOptions, portForward } from "./port-f
 import type { Creatable, KubeList, KubeObject } from "./types/object.ts";
 import { apiVersionOf, type ResourceType, resourcePath } from "./types/resource-type.ts";
 
-export interface ListOptions {
+export interface ListOptions<T extends KubeObject = KubeObject> {
   /** Without it, all namespaces. */
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
   /** Objects per page. */
   readonly pageSize?: number | undefined;
+  /** What to keep of an object, asked as its page arrives: a long list is never in memory whole. */
+  readonly trim?: ((object: T) => T) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -96,24 +98,26 @@ export class KubeClient {
     return undefinedIfMissing(this.#json<T>(resourcePath(type, { namespace, name }), {}));
   }
 
-  /** All objects that match, page after page. Items carry their apiVersion and kind, which list answers leave out. */
-  async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<KubeList<T>> {
-    const all: KubeList<T> = { metadata: {}, items: [] };
+  /**
+   * All objects that match, page after page. Items carry their apiVersion and kind, which list answers leave out.
+   * The pages together are one version of the cluster, which the server forgets after some minutes; a list that takes
+   * longer than that is asked for anew in one answer, which cannot expire, as client-go does.
+   */
+  async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions<T> = {}): Promise<KubeList<T>> {
+    const items: T[] = [];
+    let limit: number | undefined = options.pageSize ?? DEFAULT_PAGE_SIZE;
     let next: string | undefined;
-    do {
-      const page: KubeList<T> = await this.#json(resourcePath(type, { namespace: options.namespace }), {
-        query: { ...selectors(options), limit: options.pageSize ?? DEFAULT_PAGE_SIZE, continue: next },
-        signal: options.signal,
-      });
-      for (const item of page.items ?? []) {
-        item.apiVersion ??= apiVersionOf(type);
-        item.kind ??= type.kind;
-        all.items.push(item);
+    for (;;) {
+      try {
+        const metadata = await this.#page(type, options, limit, next, items);
+        next = metadata.continue;
+        if (!next) return { metadata, items };
+      } catch (error) {
+        if (next === undefined || !isExpired(error)) throw error;
+        items.length = 0;
+        limit = next = undefined;
       }
-      all.metadata = page.metadata;
-      next = page.metadata.continue;
-    } while (next);
-    return all;
+    }
   }
 
   async create<T extends KubeObject>(
@@ -227,6 +231,26 @@ export class KubeClient {
     });
   }
 
+  /** Reads one page into `items`. Nothing of it is referred to when this returns but what `trim` kept. */
+  async #page<T extends KubeObject>(
+    type: ResourceType<T>,
+    options: ListOptions<T>,
+    limit: number | undefined,
+    next: string | undefined,
+    items: T[],
+  ): Promise<KubeList<T>["metadata"]> {
+    const page: KubeList<T> = await this.#json(resourcePath(type, { namespace: options.namespace }), {
+      query: { ...selectors(options), limit, continue: next },
+      signal: options.signal,
+    });
+    for (const item of page.items ?? []) {
+      item.apiVersion ??= apiVersionOf(type);
+      item.kind ??= type.kind;
+      items.push(options.trim ? options.trim(item) : item);
+    }
+    return page.metadata;
+  }
+
   async #json<T>(path: string, options: CallOptions): Promise<T> {
     const text = await this.raw(path, options);
     try {
@@ -241,7 +265,10 @@ function typed(type: ResourceType, object: object): object {
   return { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
 }
 
-function selectors({ labelSelector, fieldSelector }: ListOptions): Record<string, string | undefined> {
+function selectors({
+  labelSelector,
+  fieldSelector,
+}: Pick<ListOptions, "labelSelector" | "fieldSelector">): Record<string, string | undefined> {
   return { labelSelector, fieldSelector };
 }
 

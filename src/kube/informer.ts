@@ -2,7 +2,7 @@ import { Backoff } from "#lib/backoff";
 import { type Clock, systemClock, type Timer } from "#lib/clock";
 import { type Log, silentLog } from "#lib/log";
 import { type Random, systemRandom } from "#lib/random";
-import { ApiError } from "./api-error.ts";
+import { ApiError, isExpired } from "./api-error.ts";
 import type { KubeClient } from "./client.ts";
 import { type Change, type IndexFunction, ObjectStore } from "./store.ts";
 import type { KubeObject } from "./types/object.ts";
@@ -130,8 +130,9 @@ export class Informer<T extends KubeObject> {
   async #relist(): Promise<void> {
     const { client, type, namespace, labelSelector, fieldSelector } = this.#options;
     const signal = this.#stop.signal;
-    const list = await client.list(type, { namespace, labelSelector, fieldSelector, signal });
-    const changes = this.#store.replace(list.items.map((item) => this.#trim(item)));
+    const trim = (object: T) => this.#trim(object);
+    const list = await client.list(type, { namespace, labelSelector, fieldSelector, trim, signal });
+    const changes = this.#store.replace(list.items);
     this.#resourceVersion = list.metadata.resourceVersion;
     this.#heardAtMs = this.#clock.monotonicMs();
     this.#backoff.reset();
@@ -189,12 +190,10 @@ export class Informer<T extends KubeObject> {
   }
 
   async #recover(error: unknown): Promise<void> {
-    if (error instanceof ApiError) {
-      if (error.status === 410 || error.reason === "Expired") {
-        this.#resourceVersion = undefined; // too old to resume: list again
-      } else if (error.status === 404 && this.#options.optional) {
-        return this.#treatAsEmpty();
-      }
+    if (isExpired(error)) {
+      this.#resourceVersion = undefined; // too old to resume: list again
+    } else if (error instanceof ApiError && error.status === 404 && this.#options.optional) {
+      return this.#treatAsEmpty();
     }
     const afterMs = this.#backoff.nextMs();
     this.#log.warn("Watch interrupted, will try again", {

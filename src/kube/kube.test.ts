@@ -64,6 +64,38 @@ test("a list reads all pages and names the kind of its items", async () => {
   expect(api.calls).toEqual(Array(3).fill("GET /api/v1/pods"));
 });
 
+test("a list trims each page before it asks for the next", async () => {
+  const { api, client } = await start();
+  for (let i = 0; i < 10; i++) api.put("pods", pod(`p${i}`, { app: "web" }));
+  const pagesAsked: number[] = [];
+  const trim = ({ apiVersion, kind, metadata: { name, resourceVersion } }: Pod): Pod => {
+    pagesAsked.push(api.calls.length);
+    return { apiVersion, kind, metadata: { name, resourceVersion } };
+  };
+  const list = await client.list(PODS, { pageSize: 4, trim });
+  expect(pagesAsked).toEqual([1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
+  expect(list.metadata.continue).toBeUndefined();
+  expect(list.items.map((item) => item.metadata.name)).toEqual(Array.from({ length: 10 }, (_, i) => `p${i}`));
+  expect(list.items[9]).toEqual({ apiVersion: "v1", kind: "Pod", metadata: { name: "p9", resourceVersion: "11" } });
+});
+
+test("a list whose pages expire is read anew in one answer, and shows only what there is now", async () => {
+  const { api, client } = await start();
+  for (let i = 0; i < 7; i++) api.put("pods", pod(`p${i}`));
+  const trim = (object: Pod): Pod => {
+    if (object.metadata.name === "p5") {
+      api.compact(() => {
+        api.remove("pods", "p0", "shop");
+        api.put("pods", pod("p9"));
+      });
+    }
+    return object;
+  };
+  const list = await client.list(PODS, { pageSize: 3, trim });
+  expect(list.items.map((item) => item.metadata.name)).toEqual(["p1", "p2", "p3", "p4", "p5", "p6", "p9"]);
+  expect(api.calls).toEqual(Array(4).fill("GET /api/v1/pods")); // two pages, the one refused, all at once
+});
+
 test.each([
   ["json", "application/json-patch+json", ""],
   ["merge", "application/merge-patch+json", ""],
@@ -161,6 +193,32 @@ test("an informer lists again after 410 and reports only differences", async () 
   });
   await until(() => changes.length === 6);
   expect(changes.slice(3)).toEqual(["deleted a", "modified b", "added d"]);
+});
+
+test("an informer follows a list of many pages, also one that expires half-way", async () => {
+  const { api, client } = await start();
+  for (let i = 0; i < 1_200; i++) api.put("pods", pod(`p${i}`, { app: "web", [`notes-${i}`]: "long" }));
+  let trimCount = 0;
+  const pods = new Informer<Pod>({
+    client,
+    type: PODS,
+    indexes: { app: (object) => [object.metadata.labels?.["app"] ?? ""] },
+    trim: ({ metadata: { name, namespace, resourceVersion, labels } }) => {
+      if (++trimCount === 700) api.compact(() => api.remove("pods", "p3", "shop"));
+      return { metadata: { name, namespace, resourceVersion, labels: { app: labels?.["app"] ?? "" } } };
+    },
+  });
+  const changes: string[] = [];
+  pods.onChange(({ type, object }) => changes.push(`${type} ${object.metadata.name}`));
+  closers.push(() => pods.stop());
+  await pods.start().synced;
+  expect(changes).toHaveLength(1_199);
+  expect(pods.byIndex("app", "web")).toHaveLength(1_199);
+  expect(pods.get("p1199", "shop")?.metadata.labels).toEqual({ app: "web" });
+  await until(() => api.watcherCount === 1);
+  api.put("pods", pod("p3", { app: "web" }));
+  await until(() => changes.length === 1_200);
+  expect(changes[1_199]).toBe("added p3");
 });
 
 test("a kind that is not installed counts as empty when it may be missing", async () => {

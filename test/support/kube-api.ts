@@ -117,7 +117,7 @@ export class KubeApi {
     for (const watcher of [...this.#watchers]) watcher.end();
   }
 
-  /** Forgets history: resuming from before now is answered with 410. With `change`, also changes objects unseen. */
+  /** Forgets history: resuming from before now, a watch or a list in pages, is answered with 410. With `change`, also changes objects unseen. */
   compact(change?: () => void): void {
     const watchers = [...this.#watchers];
     this.#watchers.clear();
@@ -186,9 +186,14 @@ export class KubeApi {
   #list(collection: string, namespace: string | undefined, url: URL): Response {
     const selector = url.searchParams.get("labelSelector") ?? "";
     const all = this.#matching(collection, namespace).filter((kept) => isSelected(kept, selector));
-    const from = Number(url.searchParams.get("continue") ?? 0);
+    const [from = 0, version = this.#version] = (url.searchParams.get("continue") ?? "")
+      .split("@")
+      .filter(Boolean)
+      .map(Number);
+    if (version < this.#oldestVersion)
+      return status(410, "Expired", "The provided continue parameter is too old to display a consistent list result");
     const limit = Number(url.searchParams.get("limit") ?? all.length) || all.length;
-    const next = from + limit < all.length ? String(from + limit) : undefined;
+    const next = from + limit < all.length ? `${from + limit}@${version}` : undefined;
     const items = all.slice(from, from + limit).map(({ apiVersion: _, kind: __, ...rest }) => rest);
     return Response.json({ metadata: { resourceVersion: String(this.#version), continue: next }, items });
   }

@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
 import { ANNOTATIONS, LABELS } from "#contracts/labels";
-import type { Pod } from "#kube";
+import { KubeClient, type Pod } from "#kube";
+import { silentLog } from "#lib/log";
+import { type Kept, KubeApi } from "../../../test/support/kube-api.ts";
+import { watchCluster } from "./cluster-view.ts";
 import { PortSet } from "./port-set.ts";
 import { trimPod } from "./trim.ts";
 import { translatePod } from "./workload.ts";
@@ -58,4 +61,27 @@ test("trimPod() lets go of the rest, and of every object that it came with", () 
   expect(trimmed.metadata.labels).not.toBe(whole.metadata.labels);
   expect(trimmed.status?.podIPs).not.toBe(whole.status?.podIPs);
   expect(trimmed.spec?.containers[0]?.ports).not.toBe(whole.spec?.containers[0]?.ports);
+});
+
+test("a pod of any page is found by its addresses, and reached as if it had been kept whole", async () => {
+  const api = await KubeApi.start();
+  const { pods } = watchCluster(new KubeClient(api.cluster), silentLog);
+  try {
+    const whole = pod();
+    for (let i = 0; i < 600; i++) {
+      const status = { ...whole.status, podIP: `10.0.${i >> 8}.${i & 255}`, podIPs: undefined };
+      api.put("pods", { ...whole, metadata: { ...whole.metadata, name: `web-${i}` }, status } as unknown as Kept);
+    }
+    await pods.start().synced;
+    expect(pods.byIndex("hostIp", "192.168.0.1")).toHaveLength(600);
+    const [last] = pods.byIndex("podIp", "10.0.2.87");
+    const address = { ip: "10.0.2.87", port: 9000, servers: [], metricLabels: {} };
+    whole.metadata.name = "web-599";
+    expect(translatePod({ ...address, pod: last! }, OPTIONS)).toEqual(
+      translatePod({ ...address, pod: whole }, OPTIONS),
+    );
+  } finally {
+    pods.stop();
+    await api.stop();
+  }
 });

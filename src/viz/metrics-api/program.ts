@@ -14,7 +14,6 @@ import type { MetricsSource } from "./source.ts";
 import { MemoryStore } from "./store.ts";
 
 const RETENTION_MS = 11 * 60_000; // the longest window that people ask the built-in store for is ten minutes
-const MAX_SERIES = 200_000; // about 100 MB; beyond that a Prometheus is due
 const QUERY_TIMEOUT_MS = 10_000;
 const DRAIN_MS = 5_000;
 
@@ -77,7 +76,6 @@ function metricsSource(flags: Values, cluster: LiveCluster, registry: MetricsReg
     wallMs: systemClock.wallMs,
     retentionMs: RETENTION_MS,
     staleAfterMs: 3 * intervalMs,
-    maxSeries: MAX_SERIES,
   });
   reportSize(store, registry);
   const controlPlaneNs = flags["controller-namespace"];
@@ -97,9 +95,13 @@ function reportSize(store: MemoryStore, registry: MetricsRegistry): void {
   const dropped = registry
     .gauge("viz_store_dropped_samples", "Samples turned away because the store was full.")
     .series();
+  const readings = registry
+    .gauge("viz_store_dropped_readings", "Readings of proxies turned away because the store has too many of them.")
+    .series();
   registry.onRender(() => {
     series.set(store.seriesCount);
     dropped.set(store.droppedCount);
+    readings.set(store.droppedReadingCount);
   });
 }
 

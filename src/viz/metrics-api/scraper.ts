@@ -16,6 +16,11 @@ export interface ScraperOptions {
 
 const SCRAPE_TIMEOUT_MS = 5_000;
 const MAX_CONCURRENT = 16;
+/**
+ * What is read is garbage a moment later, but lies outside the collector's heap, which therefore sees no haste: with 50
+ * proxies of 270 KB the program grew from 50 to 110 MB. A collection takes 13 ms then; there is one at most in a round.
+ */
+const COLLECT_AFTER_CHARS = 8 * 1024 * 1024;
 const MAX_BODY_BYTES = 16 * 1024 * 1024; // a proxy at its series cap renders about 2 MB
 
 /** Reads every meshed pod's proxy once per interval into the built-in store. A slow or failing pod delays no other. */
@@ -24,6 +29,7 @@ export class Scraper {
   readonly #failing = new Set<string>(); // pods whose failure was logged, so that it is logged once
   #timer: Timer | undefined;
   #isStopped = false;
+  #readChars = 0; // since the last collection
   /** Rounds completed. */
   roundCount = 0;
 
@@ -54,6 +60,7 @@ export class Scraper {
     );
     this.#forgetGone(targets);
     store.expire();
+    this.#collect();
     this.roundCount++;
     if (this.#isStopped) return;
     this.#timer = clock.schedule(
@@ -67,13 +74,20 @@ export class Scraper {
     const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
     try {
       const text = await readMetrics(pod.status!.podIP!);
-      store.ingest(pod.metadata.uid ?? name, text, scrapeLabels(pod));
+      this.#readChars += text.length;
+      store.ingest(name, text, scrapeLabels(pod)); // a pod that takes another's name goes on where that one was
       if (this.#failing.delete(name)) log.info("Proxy metrics are readable again", { pod: name });
     } catch (thrown) {
       if (this.#failing.has(name)) return;
       this.#failing.add(name);
       log.warn("Cannot read a proxy's metrics", { pod: name, cause: (thrown as Error).message });
     }
+  }
+
+  #collect(): void {
+    if (this.#readChars < COLLECT_AFTER_CHARS) return;
+    this.#readChars = 0;
+    Bun.gc(true);
   }
 
   #forgetGone(targets: readonly Pod[]): void {

@@ -120,3 +120,165 @@ test("toPromQl() sorts labels and quotes values", () => {
     'm{a!="", b="x\\"y"}',
   );
 });
+
+const by = (...names: string[]) => names;
+
+/** Readings of one target ten seconds apart, each a list of lines; the increase of the last minute by the labels asked for. */
+async function increases(
+  readings: readonly (readonly string[])[],
+  names: readonly string[],
+  metric = "response_total",
+) {
+  const { store, at } = storeAt();
+  store.ingest("a", "", { pod: "a" });
+  for (const [index, lines] of readings.entries()) {
+    at((index + 1) * 10_000);
+    store.ingest("a", `${lines.join("\n")}\n`, { pod: "a" });
+  }
+  const samples = await store.increase({ metric, matchers: [] }, MINUTE_MS, names);
+  return Object.fromEntries(samples.map(({ labels, value }) => [names.map((name) => labels[name]).join(" "), value]));
+}
+
+test("known lines are told apart by their whole labels, whatever their values and order", async () => {
+  const lines = (x: number, y: number, none: number) => [
+    `response_total{a="x"} ${x}`,
+    `response_total{a="xy"} ${y}`,
+    `response_total ${none}`,
+  ];
+  const readings = [lines(1, 10, 100), lines(22, 30, 400), lines(333, 50, 700).reverse()];
+  expect(await increases(readings, by("a"))).toEqual({ x: 333, xy: 50, "": 700 });
+});
+
+test("new lines among known ones are series of their own from zero", async () => {
+  const first = ['response_total{a="1"} 5', 'response_total{a="3"} 5'];
+  const later = ['response_total{a="0"} 1', 'response_total{a="1"} 6', 'response_total{a="2"} 2', first[1]!];
+  expect(await increases([first, later, later], by("a"))).toEqual({ 0: 1, 1: 6, 2: 2, 3: 5 });
+});
+
+test("escaped label values stay apart and are answered as they are meant", async () => {
+  const lines = (by: number) => [
+    `response_total{a="q\\"} 1"} ${by}`,
+    `response_total{a="q\\\\"} ${2 * by}`,
+    `response_total{a="q\\n"} ${3 * by}`,
+    `response_total{a="q,le=\\"1"} ${4 * by}`,
+  ];
+  const expected = { 'q"} 1': 20, "q\\": 40, "q\n": 60, 'q,le="1': 80 };
+  expect(await increases([lines(10), lines(20)], by("a"))).toEqual(expected);
+});
+
+test("buckets of a histogram are kept apart by le, also when some appear later or the order changes", async () => {
+  const metric = "response_latency_ms_bucket";
+  const line = (a: string, le: string, value: number) => `${metric}{a="${a}",le="${le}"} ${value}`;
+  const readings = [
+    [line("x", "1", 1), line("x", "10", 2), line("y", "1", 3)],
+    [line("x", "1", 2), line("x", "10", 4), line("x", "+Inf", 9), line("y", "1", 6)],
+    [line("y", "1", 7), line("x", "+Inf", 10), line("x", "10", 5), line("x", "1", 3)],
+  ];
+  const expected = { "x 1": 3, "x 10": 5, "x +Inf": 10, "y 1": 7 };
+  expect(await increases(readings, by("a", "le"), metric)).toEqual(expected);
+  expect(await increases(readings, by("a"), metric)).toEqual({ x: 18, y: 7 });
+  expect(
+    await increases([[`${metric}{le="1",a="x"} 4`], [`${metric}{le="1",a="x"} 5`]], by("a", "le"), metric),
+  ).toEqual({
+    "x 1": 5,
+  });
+});
+
+test("a line whose labels come in another order is the same series", async () => {
+  const readings = [['response_total{a="1",b="2"} 5'], ['response_total{b="2",a="1"} 7']];
+  expect(await increases(readings, by("a", "b"))).toEqual({ "1 2": 7 });
+});
+
+test("a counter that vanishes and returns goes on, or counts whole when it began anew", async () => {
+  const line = (a: string, value: number) => `response_total{a="${a}"} ${value}`;
+  const readings = [[line("x", 5), line("y", 5)], [line("z", 1)], [line("x", 7), line("y", 2), line("z", 1)]];
+  expect(await increases(readings, by("a"))).toEqual({ x: 7, y: 7, z: 1 });
+});
+
+test("series that vanish are dropped after the retention, one by one, and are new when they return", async () => {
+  const { store, at } = storeAt();
+  const [stay, go] = [
+    'request_total{a="1"} 1\n',
+    'response_total{pod="a"} 40\nresponse_latency_ms_bucket{a="1",le="1"} 1\n',
+  ];
+  store.ingest("a", "", {});
+  for (let minute = 1; minute <= 13; minute++) {
+    at(minute * MINUTE_MS);
+    store.ingest("a", minute <= 2 ? go + stay : stay, {});
+    store.expire();
+    expect(store.seriesCount).toBe(minute <= 12 ? 3 : 1);
+  }
+  at(14 * MINUTE_MS);
+  store.ingest("a", stay + go, {});
+  expect(store.seriesCount).toBe(3);
+  expect(await total(store, MINUTE_MS)).toBe(40);
+  at(14 * MINUTE_MS + 10_000);
+  store.ingest("a", go + stay, {});
+  expect(await total(store, MINUTE_MS)).toBe(40);
+});
+
+test("a reset between two points counts, also when points are further apart than readings", async () => {
+  const { store, at } = storeAt();
+  for (const [index, value] of [0, 10, 3, 4, 1].entries()) {
+    at(index * 250);
+    store.ingest("a", `response_total ${value}`, { pod: "a" });
+  }
+  expect(await total(store, MINUTE_MS)).toBe(15);
+});
+
+test("a long life goes round the ring: only the window counts, and never what was before the first reading", async () => {
+  const { store, at } = storeAt();
+  for (let i = 0; i <= 300; i++) {
+    at(i * 10_000);
+    store.ingest("a", `response_total ${1_000 + i}`, { pod: "a" });
+    store.expire();
+  }
+  expect(await total(store, MINUTE_MS)).toBe(7);
+  expect(await total(store, 10 * MINUTE_MS)).toBe(61);
+  expect(await total(store, 60 * MINUTE_MS)).toBe(71); // what is kept, not all there ever was
+});
+
+test("labels of a target that change rename its series, and nothing is counted twice", async () => {
+  const { store, at } = storeAt();
+  store.ingest("a", "", { pod: "a", version: "1" });
+  for (const [index, version] of ["1", "2"].entries()) {
+    at((index + 1) * 10_000);
+    const text = `response_total{x="q\\"",version="own"} 5\nresponse_total 5\nresponse_latency_ms_bucket{le="1"} 5\n`;
+    store.ingest("a", text, { pod: "a", version });
+  }
+  const rows = (metric: string) => store.increase({ metric, matchers: [] }, MINUTE_MS, ["pod", "version"]);
+  expect(await rows("response_total")).toEqual([
+    { labels: { pod: "a", version: "own" }, value: 5 },
+    { labels: { pod: "a", version: "2" }, value: 5 },
+  ]);
+  expect(await rows("response_latency_ms_bucket")).toEqual([{ labels: { pod: "a", version: "2" }, value: 5 }]);
+});
+
+test("a gauge falls and rises, and is not a number when it says so", async () => {
+  const { store } = storeAt();
+  for (const value of ["3", "NaN", "1"]) {
+    store.ingest("a", `tcp_open_connections ${value}`, {});
+    const [sample] = await store.current({ metric: "tcp_open_connections", matchers: [] }, []);
+    expect(sample?.value).toEqual(Number(value));
+  }
+});
+
+test("targets beyond the limit are turned away and counted; one that is gone makes room", () => {
+  let nowMs = 0;
+  const store = new MemoryStore({ wallMs: () => nowMs, retentionMs: 1_000, staleAfterMs: 1_000, maxTargets: 2 });
+  for (const name of ["a", "b", "c"]) store.ingest(name, "request_total 1", { pod: name });
+  expect([store.seriesCount, store.droppedReadingCount]).toEqual([2, 1]);
+  nowMs = 2_000;
+  store.expire();
+  store.ingest("c", "request_total 1", { pod: "c" });
+  expect([store.seriesCount, store.droppedReadingCount]).toEqual([1, 1]);
+});
+
+test("a matcher of le selects buckets", async () => {
+  const { store, at } = storeAt();
+  store.ingest("a", "", {});
+  at(10_000);
+  store.ingest("a", 'response_latency_ms_bucket{a="1",le="1"} 3\nresponse_latency_ms_bucket{a="1",le="2"} 4\n', {});
+  const select = { metric: "response_latency_ms_bucket", matchers: [equal("le", "2")] };
+  expect(await store.increase(select, MINUTE_MS, ["a"])).toEqual([{ labels: { a: "1" }, value: 4 }]);
+});
