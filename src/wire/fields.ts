@@ -1,3 +1,5 @@
+import { copyBytes } from "./output-buffer.ts";
+
 /**
  * Header fields of one message as offsets into one byte buffer: what every HTTP codec reads into and writes from.
  * No strings are made on the way through. Edits before writing: `remove` a field, and pass `HeaderLine`s to add.
@@ -113,19 +115,38 @@ export class Fields {
    */
   copy(): Fields {
     const kept = new Fields();
-    const end = this.count * STRIDE;
+    kept.at = new Int32Array(Math.max(this.count, 1) * STRIDE);
+    this.copyTo(kept);
+    return kept;
+  }
+
+  /** The same into one whose arrays are its own, and are used again when they are long enough. */
+  copyTo(kept: Fields): void {
+    const { at, count } = this;
+    const end = count * STRIDE;
     let from = this.bytes.length;
     let to = 0;
     for (let offset = 0; offset < end; offset += STRIDE) {
-      from = Math.min(from, this.at[offset + 1], this.at[offset + 3]);
-      to = Math.max(to, this.at[offset + 2], this.at[offset + 4]);
+      const first = Math.min(at[offset + 1], at[offset + 3]);
+      const last = Math.max(at[offset + 2], at[offset + 4]);
+      if (first < from) from = first;
+      if (last > to) to = last;
     }
-    kept.bytes = Uint8Array.prototype.slice.call(this.bytes, from, to + LINE_END_BYTES); // Buffer's own `slice` is a view
-    kept.count = this.count;
-    kept.at = this.at.slice(0, Math.max(end, STRIDE));
-    kept.entries = this.entries.slice(0, this.count);
-    for (let i = 0; i < end; i++) if (i % STRIDE !== 0) kept.at[i] -= from;
-    return kept;
+    const stop = Math.min(to + LINE_END_BYTES, this.bytes.length);
+    if (kept.bytes.length < stop - from) kept.bytes = new Uint8Array(stop - from);
+    if (kept.at.length < end) kept.at = new Int32Array(end);
+    copyBytes(this.bytes, from, stop, kept.bytes, 0);
+    const keptAt = kept.at;
+    const { entries } = kept;
+    for (let index = 0, offset = 0; index < count; index++, offset += STRIDE) {
+      keptAt[offset] = at[offset];
+      keptAt[offset + 1] = at[offset + 1] - from;
+      keptAt[offset + 2] = at[offset + 2] - from;
+      keptAt[offset + 3] = at[offset + 3] - from;
+      keptAt[offset + 4] = at[offset + 4] - from;
+      entries[index] = this.entries[index];
+    }
+    kept.count = count;
   }
 
   #grow(): void {

@@ -14,6 +14,7 @@ import {
   HALF_CLOSED_REMOTE,
   type Http2Stream,
   NEVER_PROCESSED,
+  NEVER_SENT,
   type StreamOwner,
 } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
@@ -58,6 +59,8 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
   #isGoingAway = false;
   #hasPeerSettings = false;
   #drainState = NOT_DRAINING;
+  /** Client role: of streams from this id on the transport has taken nothing. */
+  #unsentFromId = 1;
   /** PINGs of ours without answer. */
   unansweredPings = 0;
 
@@ -136,11 +139,17 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
     this.sender.ping(KEEP_ALIVE_PING, false);
   }
 
+  /** The transport took bytes of `sender.output`: perhaps of every stream so far. */
+  flushed(): void {
+    this.#unsentFromId = this.streams.nextId;
+    this.sender.flushed();
+  }
+
   /** The transport is gone: tells every stream. */
   lost(): void {
     this.#isFailed = true;
     this.#isGoingAway = true;
-    this.#abandonAll(CONNECTION_LOST);
+    this.#abandonAll();
   }
 
   /** Ends a stream with RST_STREAM; its owner hears nothing more. */
@@ -230,7 +239,7 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
     this.#isFailed = true;
     this.#isGoingAway = true;
     this.sender.goAway(this.streams.lastPeerId, code, reason);
-    this.#abandonAll(CONNECTION_LOST);
+    this.#abandonAll();
     this.#owner.goingAway();
     this.#owner.failed(code, reason);
     return false;
@@ -248,8 +257,11 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
     if (this.#isGoingAway && this.streams.size === 0 && !this.#isFailed) this.#owner.finished();
   }
 
-  #abandonAll(origin: number): void {
-    for (const stream of this.streams.all()) this.#abandon(stream, NO_ERROR, origin);
+  #abandonAll(): void {
+    for (const stream of this.streams.all()) {
+      const isUnsent = !this.isServer && stream.id >= this.#unsentFromId;
+      this.#abandon(stream, NO_ERROR, isUnsent ? NEVER_SENT : CONNECTION_LOST);
+    }
   }
 
   #abandon(stream: Http2Stream, code: number, origin: number): void {

@@ -15,6 +15,7 @@ export {
   CONNECTION_LOST,
   Http2Stream,
   NEVER_PROCESSED,
+  NEVER_SENT,
   RESET_BY_PEER,
   RESET_BY_RULE,
   type StreamOwner,

@@ -23,6 +23,8 @@ export const RESET_BY_RULE = 1;
 export const NEVER_PROCESSED = 2;
 /** The connection broke under it. */
 export const CONNECTION_LOST = 3;
+/** The connection broke before a byte of it was written. */
+export const NEVER_SENT = 4;
 
 /** What a stream tells whoever uses it. Views and fields are lent until the call returns. */
 export interface StreamOwner {
