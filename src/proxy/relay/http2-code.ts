@@ -4,6 +4,7 @@ import {
   errorName,
   INTERNAL_ERROR,
   NEVER_PROCESSED,
+  NEVER_SENT,
   NO_ERROR,
   PROTOCOL_ERROR,
   REFUSED_STREAM,
@@ -48,6 +49,9 @@ export function clientReset(code: number, origin: number): RelayError {
 export function serverReset(code: number, origin: number): RelayError {
   if (origin === NEVER_PROCESSED) {
     return new RelayError("goaway", "server", "safe", "Server went away before it processed the request");
+  }
+  if (origin === NEVER_SENT) {
+    return new RelayError("server-gone", "server", "safe", "Server connection closed before the request was sent");
   }
   if (origin === CONNECTION_LOST) {
     return new RelayError(

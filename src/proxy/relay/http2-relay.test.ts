@@ -177,6 +177,28 @@ test("an HTTP/1 exchange travels on HTTP/2, trailers and all", () => {
   expect([pair.client.streamCount, pair.server.streamCount]).toEqual([0, 0]);
 });
 
+test("of a connection that breaks, requests of which nothing was written may be sent again, others not", () => {
+  const pair = new Pair();
+  const { heard } = open(pair);
+  const unwritten = new Notes();
+  pair.client.open(http1Request(), [], unwritten);
+  pair.near.handler.closed("ECONNRESET");
+  expect(heard.lines).toEqual(["abort server-gone server never -1"]);
+  expect(unwritten.lines).toEqual(["abort server-gone server safe -1"]);
+});
+
+test("a request that is cut off in the midst of its head was sent", () => {
+  const pair = new Pair();
+  pair.near.limit = 5;
+  const [first, second] = [new Notes(), new Notes()];
+  pair.client.open(http1Request(), [], first);
+  pair.turn.runNow();
+  pair.client.open(http1Request(), [], second);
+  pair.near.handler.closed("ECONNRESET");
+  expect(first.lines).toEqual(["abort server-gone server never -1"]);
+  expect(second.lines).toEqual(["abort server-gone server safe -1"]);
+});
+
 test("nothing of a body is lost before somebody receives it", () => {
   const pair = new Pair();
   const request = pair.client.open(http1Request(LENGTH_UNKNOWN), [], new Notes());
