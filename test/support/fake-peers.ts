@@ -196,6 +196,7 @@ export function requestNamed(name: string, more: Partial<RequestHead> = {}): Req
 export function notingClient(name: string, events: string[], receive = (_sink: RequestSink) => {}): ServerStream {
   return {
     receive,
+    watch: receive,
     respond(head, added) {
       const why = added.find((line) => line.name === "l5d-proxy-error")?.value;
       events.push(why === undefined ? `${name} ${head.status}` : `${name} ${head.status}: ${why}`);

@@ -5,7 +5,7 @@ import { seededRandom } from "#lib/random";
 import { HTTP_1_1, HTTP_2, RequestHead, ResponseHead } from "#message";
 import { IpNetwork, parseIp } from "#net/address";
 import { FakePeers, notingClient, plainSet, requestNamed } from "../../../test/support/fake-peers.ts";
-import type { RelayError } from "../errors.ts";
+import { RelayError } from "../errors.ts";
 import { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import { HttpPool } from "../pool/http-pool.ts";
 import type { ClientConnection, RequestSink, ResponseSink, ServerStream } from "../relay/exchange.ts";
@@ -82,6 +82,7 @@ function setup(id: string | undefined) {
   const answered: { statuses: number[]; sink: RequestSink | null } = { statuses: [], sink: null };
   const stream: ServerStream = {
     receive: (sink) => void (answered.sink = sink),
+    watch() {},
     respond: (responded: ResponseHead, _added: readonly HeaderLine[]) => void answered.statuses.push(responded.status),
     body: () => true,
     end() {},
@@ -92,6 +93,21 @@ function setup(id: string | undefined) {
   };
   const send = (request: RequestHead) => http.request(request, stream);
   return { send, reached, trailers, aborted, pools, answered, response: () => response! };
+}
+
+/** HTTP/1 connections to an application, which the test makes. */
+function poolOf(peers: FakePeers): HttpPool {
+  return new HttpPool({
+    peer: "app",
+    isHttp2: false,
+    dial: (owner, outcome) => peers.dial(plainSet("app").get("app:80")!, false, owner, outcome),
+    clock: new FakeClock(),
+    maxIdle: 10,
+    idleMs: 60_000,
+    maxWaiters: 10,
+    maxWaitMs: 1000,
+    observer: { connected() {}, connectFailed() {}, eased() {} },
+  });
 }
 
 function namesOf(fields: Fields): string[] {
@@ -158,21 +174,28 @@ test("a client that leaves after both halves are complete disturbs nobody", () =
   expect(aborted).toEqual([]);
 });
 
+test("a client that leaves while its request waits for the application is not waited for", () => {
+  const events: string[] = [];
+  const peers = new FakePeers(events);
+  const pool = poolOf(peers);
+  const http = inbound(undefined, { pools: () => () => pool } as unknown as Application, new ProxyMetrics());
+  let body!: RequestSink;
+  http.request(
+    requestNamed("a"),
+    notingClient("a", events, (sink) => void (body = sink)),
+  );
+  expect(pool.waitingCount).toBe(1);
+  body.abort(new RelayError("client-gone", "client", "never", "left"));
+  expect(pool.waitingCount).toBe(0);
+  peers.accept("app");
+  expect(events).toEqual(["dial app"]);
+});
+
 test("what the application did not process is sent again, once, on a new connection, and counted once", () => {
   const events: string[] = [];
   const peers = new FakePeers(events);
   const metrics = new ProxyMetrics();
-  const pool = new HttpPool({
-    peer: "app",
-    isHttp2: false,
-    dial: (owner, outcome) => peers.dial(plainSet("app").get("app:80")!, false, owner, outcome),
-    clock: new FakeClock(),
-    maxIdle: 10,
-    idleMs: 60_000,
-    maxWaiters: 10,
-    maxWaitMs: 1000,
-    observer: { connected() {}, connectFailed() {}, eased() {} },
-  });
+  const pool = poolOf(peers);
   const http = inbound(undefined, { pools: () => () => pool } as unknown as Application, metrics);
   const send = (name: string) => http.request(requestNamed(name), notingClient(name, events));
   send("a");

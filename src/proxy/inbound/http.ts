@@ -175,7 +175,10 @@ export class InboundHttp implements RequestHandler, CallOrigin {
   }
 
   #wait(pool: HttpPool, call: HttpCall, head: RequestHead, added: readonly HeaderLine[], target: CallTarget): void {
-    pool.wait(new Waiting(call, head.copy(), [...added], target, this));
+    const waiting = new Waiting(call, head.copy(), [...added], target, this);
+    call.holdUntilDone(() => pool.cancelWait(waiting));
+    call.watch();
+    if (!call.isDone) pool.wait(waiting);
   }
 
   /** Authorization depends on the rule and the connection only: decided at the rule's first request. */

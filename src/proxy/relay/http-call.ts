@@ -65,6 +65,7 @@ export class HttpCall implements ResponseSink {
   #status = 0;
   #grpcStatus = -1;
   #hasData = false;
+  #isSent = false;
   #isDone = false;
   #onDone: (() => void) | null = null;
   #held: (() => void)[] | null = null;
@@ -121,25 +122,30 @@ export class HttpCall implements ResponseSink {
     return this.#kept;
   }
 
-  /** Sends the request on a connection that has capacity. The head need only live until this returns. */
-  open(connection: ClientConnection, head: RequestHead, added: readonly HeaderLine[], target: CallTarget): void {
-    this.#target = target;
-    target.sent(this.#half !== null);
-    if (this.#half !== null) {
-      this.#openAgain(connection, head, added, this.#half);
-      return;
-    }
-    this.#observer?.sent();
-    this.#client = connection.open(head, added, this);
-    if (this.#isDone) return;
-    this.#half = new RequestHalf(this, this.#client);
-    this.stream.receive(this.#half);
+  /** It waits to be sent: a client that leaves ends it at once. */
+  watch(): void {
+    if (this.#half !== null) return;
+    this.#half = new RequestHalf(this, null);
+    this.stream.watch(this.#half);
   }
 
-  #openAgain(connection: ClientConnection, head: RequestHead, added: readonly HeaderLine[], half: RequestHalf): void {
+  /** Sends the request on a connection that has capacity. The head need only live until this returns. */
+  open(connection: ClientConnection, head: RequestHead, added: readonly HeaderLine[], target: CallTarget): void {
+    const isAgain = this.#isSent;
+    this.#isSent = true;
+    this.#target = target;
+    target.sent(isAgain);
+    if (!isAgain) this.#observer?.sent();
     const client = connection.open(head, added, this);
     this.#client = client;
-    half.client = client;
+    if (this.#isDone) return;
+    if (this.#half === null) this.#half = new RequestHalf(this, client);
+    else this.#half.client = client;
+    if (isAgain) this.#replay(client);
+    else this.stream.receive(this.#half);
+  }
+
+  #replay(client: ClientStream): void {
     const kept = this.#kept!;
     const hasRoom = kept.replay(client);
     if (this.#isDone) return;
@@ -292,13 +298,13 @@ export class HttpCall implements ResponseSink {
   }
 }
 
-/** The request's body on its way to the peer. Between two peers it stands still. */
+/** The request's body on its way to the peer. Before the first peer, and between two, it stands still. */
 class RequestHalf implements RequestSink {
   client: ClientStream | null;
   readonly #call: HttpCall;
   #hasEnded = false;
 
-  constructor(call: HttpCall, client: ClientStream) {
+  constructor(call: HttpCall, client: ClientStream | null) {
     this.#call = call;
     this.client = client;
   }

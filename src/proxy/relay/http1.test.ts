@@ -3,7 +3,7 @@ import { RequestHead } from "#message";
 import { passThrough } from "../../../test/support/http1-relay.ts";
 import { ScriptedTransport } from "../../../test/support/scripted-transport.ts";
 import type { RelayError } from "../errors.ts";
-import type { ClientConnection } from "./exchange.ts";
+import type { ClientConnection, RequestHandler, RequestSink } from "./exchange.ts";
 import { Http1Client } from "./http1-client.ts";
 import { Http1Server } from "./http1-server.ts";
 import { TurnQueue } from "./turn.ts";
@@ -375,6 +375,30 @@ describe("when something breaks", () => {
     relay.connect();
     relay.settle();
     expect(relay.backend.ending).toBe("reset");
+  });
+
+  test.each([
+    ["resets", GET, (client: ScriptedTransport) => client.breakOff("ECONNRESET")],
+    [
+      "ends before its body",
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n",
+      (client: ScriptedTransport) => client.feedEnd(),
+    ],
+  ])("a client that %s while its request waits is told at once to whoever watches", (_how, request, leave) => {
+    const transport = new ScriptedTransport();
+    const heard: string[] = [];
+    const watcher: RequestSink = {
+      body: () => heard.push("body") > 0,
+      end: () => void heard.push("end"),
+      abort: (cause) => void heard.push(cause.code),
+      resumeResponse() {},
+    };
+    const handler: RequestHandler = { request: (_head, stream) => stream.watch(watcher) };
+    new Http1Server(transport, { handler, emitsDetail: true, turn: new TurnQueue(() => {}) });
+    transport.feed(request);
+    expect(heard).toEqual([]);
+    leave(transport);
+    expect(heard).toEqual(["client-gone"]);
   });
 
   test("bytes behind a response belong to nobody: the connection is not used again", () => {

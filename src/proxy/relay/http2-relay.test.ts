@@ -218,6 +218,18 @@ test("a client that gives up resets the server's side with CANCEL, also behind i
   expect(got.lines).toEqual(["end", "abort client-gone client never 8"]);
 });
 
+test("a client that gives up before somebody receives is told at once to whoever watches, who sees nothing of its body", () => {
+  const pair = new Pair();
+  const request = pair.client.open(http1Request(LENGTH_UNKNOWN), [], new Notes());
+  request.body(Buffer.from("early"), 0, 5);
+  pair.settle();
+  const watcher = new Notes();
+  pair.exchange!.stream.watch(watcher);
+  request.abort(new RelayError("client-gone", "client", "never", "gone"));
+  pair.settle();
+  expect([watcher.bytes, watcher.lines]).toEqual([0, ["abort client-gone client never 8"]]);
+});
+
 test("a client that gives up before somebody receives is told to whoever does", () => {
   const pair = new Pair();
   const request = pair.client.open(http1Request(LENGTH_UNKNOWN), [], new Notes());

@@ -35,16 +35,17 @@ export class Dispatch<E extends DispatchEndpoint> implements Waiter, PoolWaiter,
     this.#head = head;
     this.#added = added;
     call.holdUntilDone(() => this.#cancel());
+    call.watch();
   }
 
   /** Waits for this endpoint's connection; without one, for any endpoint. */
   start(endpoint: E | undefined): void {
+    if (this.#call.isDone) return;
     if (endpoint) this.#await(endpoint);
     else this.#balancer.wait(this);
   }
 
   wake(): void {
-    if (this.#call.isDone) return;
     this.#tried = null;
     this.start(this.#balancer.pick());
   }

@@ -19,6 +19,7 @@ function setup(accrual?: AccrualOptions) {
   const clock = new FakeClock();
   const events: string[] = [];
   const peers = new FakePeers(events);
+  const queue = { length: 0 };
   const metrics = new ProxyMetrics();
   let listener: EndpointListener | undefined;
   const deps = {
@@ -32,7 +33,11 @@ function setup(accrual?: AccrualOptions) {
     failfastMs: 3000,
     connectBackoff: { minMs: 100, maxMs: 10_000, jitter: 0 },
     load: { defaultRttMs: 30, decayMs: 10_000 },
-    observer: { endpoints() {}, queued() {}, gate: (isOpen: boolean) => void events.push(isOpen ? "open" : "shut") },
+    observer: {
+      endpoints() {},
+      queued: (length: number) => void (queue.length = length),
+      gate: (isOpen: boolean) => void events.push(isOpen ? "open" : "shut"),
+    },
     accrual,
     maxIdle: 10,
     poolIdleMs: 60_000,
@@ -63,7 +68,7 @@ function setup(accrual?: AccrualOptions) {
     http.request(requestNamed(name, { bodyLength: LENGTH_UNKNOWN }), client);
     return body;
   };
-  return { clock, concrete, events, inFlight, metrics, peers, post, send, set };
+  return { clock, concrete, events, inFlight, metrics, peers, post, queue, send, set };
 }
 
 test("an endpoint that leaves hands what waits for its connection to one that stays", () => {
@@ -413,6 +418,23 @@ test("a client that leaves while its request is between two peers takes it along
   events.length = 0;
   peers.accept("10.0.0.1");
   expect(events).toEqual([]);
+});
+
+test("a client that leaves while its request waits gives its place back, and nothing is sent", () => {
+  const { concrete, events, inFlight, peers, post, queue, set } = setup();
+  const left = new RelayError("client-gone", "client", "never", "left");
+  const first = post("a");
+  expect(queue.length).toBe(1);
+  first.abort(left);
+  expect([queue.length, inFlight.count]).toEqual([0, 0]);
+  set("10.0.0.1");
+  const second = post("b");
+  const pool = concrete.balancer.pick()!.poolFor(requestNamed("b"));
+  expect(pool.waitingCount).toBe(1);
+  second.abort(left);
+  expect([pool.waitingCount, inFlight.count]).toEqual([0, 0]);
+  peers.accept("10.0.0.1");
+  expect(events).toEqual(["dial 10.0.0.1"]);
 });
 
 const withoutDials = (events: readonly string[]) => events.filter((event) => !event.startsWith("dial")).map(withoutWhy);
