@@ -9,6 +9,7 @@ import {
   PROTOCOL_ERROR,
   REFUSED_STREAM,
   RESET_BY_PEER,
+  STALLED,
 } from "#http2";
 import { RelayError } from "../errors.ts";
 
@@ -41,6 +42,9 @@ export function clientReset(code: number, origin: number): RelayError {
       h2Code: code,
     });
   }
+  if (origin === STALLED) {
+    return new RelayError("client-gone", "client", "never", "Client gave no window for the response for too long");
+  }
   const message = `Client broke HTTP/2 on its stream (${errorName(code)})`;
   return new RelayError("bad-request", "client", "never", message, { h2Code: code });
 }
@@ -65,6 +69,9 @@ export function serverReset(code: number, origin: number): RelayError {
     const retry = code === REFUSED_STREAM ? "safe" : "never";
     const message = `Server reset the stream (${errorName(code)})`;
     return new RelayError("stream-reset", "server", retry, message, { h2Code: code });
+  }
+  if (origin === STALLED) {
+    return new RelayError("idle-timeout", "server", "never", "Server gave no window for the request for too long");
   }
   const message = `Server broke HTTP/2 on its stream (${errorName(code)})`;
   return new RelayError("bad-response", "server", "never", message, { h2Code: code });

@@ -90,6 +90,7 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
       this.abort("the peer takes no bytes");
       return;
     }
+    if (this.#state === OPEN && !this.#isReadPaused) this.connection.tick(nowMs);
     const keepAlive = this.#keepAlive;
     if (keepAlive === undefined || this.#state !== OPEN) return;
     const silentMs = nowMs - this.#heardAtMs;

@@ -177,6 +177,38 @@ test("an HTTP/1 exchange travels on HTTP/2, trailers and all", () => {
   expect([pair.client.streamCount, pair.server.streamCount]).toEqual([0, 0]);
 });
 
+test("100 streams may be opened before the peer's SETTINGS come, and what waits hears when they have come", () => {
+  const told: string[] = [];
+  const transport = new Pipe();
+  const owner = { available: () => void told.push("available"), gone() {} };
+  const client = new Http2ClientConnection({
+    transport,
+    owner,
+    clock: new FakeClock(),
+    turn: new TurnQueue(() => {}),
+  });
+  for (let count = 0; count < 100; count++) {
+    expect(client.capacity()).toBe(100 - count);
+    client.open(http1Request(), [], new Notes());
+  }
+  expect([client.capacity(), told]).toEqual([0, []]);
+  transport.handler.data(Buffer.from("00000604000000000000030000006e", "hex")); // MAX_CONCURRENT_STREAMS 110
+  expect([client.capacity(), told]).toEqual([10, ["available"]]);
+});
+
+test("a request whose body the server takes no more of is given up after a minute, and both sides hear why", () => {
+  const pair = new Pair();
+  const { request, heard, got } = open(pair);
+  const { stream } = pair.exchange!;
+  stream.pause();
+  request.body(new Uint8Array(100_000), 0, 100_000);
+  pair.settle();
+  for (let second = 0; second <= 60; second++) pair.client.tick(second * 1000);
+  pair.settle();
+  expect(heard.lines).toEqual(["abort idle-timeout server never -1"]);
+  expect(got.lines).toEqual(["abort client-gone client never 8"]);
+});
+
 test("of a connection that breaks, requests of which nothing was written may be sent again, others not", () => {
   const pair = new Pair();
   const { heard } = open(pair);

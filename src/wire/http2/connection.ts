@@ -1,7 +1,7 @@
 import type { HeaderLine } from "#fields";
 import type { HeaderBlock } from "#hpack";
 import type { RequestHead } from "#message";
-import { NO_ERROR } from "./error-code.ts";
+import { CANCEL, NO_ERROR, SETTINGS_TIMEOUT } from "./error-code.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import { CLIENT_PREFACE } from "./frame.ts";
 import { giveBackToStream, ReceiveWindow } from "./receive-window.ts";
@@ -15,6 +15,7 @@ import {
   type Http2Stream,
   NEVER_PROCESSED,
   NEVER_SENT,
+  STALLED,
   type StreamOwner,
 } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
@@ -44,7 +45,8 @@ export interface Http2Owner {
  *   from anywhere: failed (by the peer's fault) or lost (the transport is gone)
  *
  * Every bound on what the peer can make it hold or do: streams by `maxConcurrentStreams`, header blocks before they are
- * buffered, bodies by the receive windows, cheap frames and resets by budgets that time and useful work refill.
+ * buffered, bodies by the receive windows, cheap frames and resets by budgets that time and useful work refill; in time,
+ * by `tick`: SETTINGS of ours without answer, and bytes of ours that find no window.
  */
 export class Http2Connection implements ReceiverOwner, SenderOwner {
   readonly isServer: boolean;
@@ -61,6 +63,7 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
   #drainState = NOT_DRAINING;
   /** Client role: of streams from this id on the transport has taken nothing. */
   #unsentFromId = 1;
+  #settingsSinceMs = -1; // the first tick without their ACK
   /** PINGs of ours without answer. */
   unansweredPings = 0;
 
@@ -137,6 +140,23 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
   ping(): void {
     this.unansweredPings++;
     this.sender.ping(KEEP_ALIVE_PING, false);
+  }
+
+  /** Checks the time limits. To be called about once a second with monotonic milliseconds. */
+  tick(nowMs: number): void {
+    if (this.#isFailed) return;
+    if (!this.#receiver.isSettingsAcked) {
+      if (this.#settingsSinceMs < 0) this.#settingsSinceMs = nowMs;
+      if (nowMs - this.#settingsSinceMs >= SETTINGS_MS) {
+        this.fail(SETTINGS_TIMEOUT, `SETTINGS without an ACK for ${SETTINGS_MS} ms`); // RFC 9113 §6.5.3
+        return;
+      }
+    }
+    for (const stream of this.sender.stalled(nowMs, STALL_MS)) {
+      const { owner } = stream;
+      this.resetStream(stream, CANCEL);
+      owner?.reset(CANCEL, STALLED);
+    }
   }
 
   /** The transport took bytes of `sender.output`: perhaps of every stream so far. */
@@ -276,5 +296,8 @@ const NOT_DRAINING = 0;
 const DRAIN_ANNOUNCED = 1;
 const DRAINING = 2;
 
+const SETTINGS_MS = 10_000;
+/** As HTTP/1 connections bound clients that take nothing of a response. */
+const STALL_MS = 60_000;
 const KEEP_ALIVE_PING = Buffer.from("linkerdk", "latin1");
 const DRAIN_PING = Buffer.from("drain-ts", "latin1");

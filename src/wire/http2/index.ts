@@ -18,5 +18,6 @@ export {
   NEVER_SENT,
   RESET_BY_PEER,
   RESET_BY_RULE,
+  STALLED,
   type StreamOwner,
 } from "./stream.ts";
