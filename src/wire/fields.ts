@@ -1,3 +1,4 @@
+import { isText, isTextAnyCase, latin1 } from "./latin1.ts";
 import { copyBytes } from "./output-buffer.ts";
 
 /**
@@ -58,14 +59,8 @@ export class Fields {
 
   /** Compares ASCII case-insensitively with a lower-case name. */
   nameIs(index: number, lowerName: string): boolean {
-    const start = this.at[index * STRIDE + 1];
-    if (this.at[index * STRIDE + 2] - start !== lowerName.length) return false;
-    for (let i = 0; i < lowerName.length; i++) {
-      let byte = this.bytes[start + i];
-      if (byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
-      if (byte !== lowerName.charCodeAt(i)) return false;
-    }
-    return true;
+    const offset = index * STRIDE;
+    return isTextAnyCase(this.bytes, this.at[offset + 1], this.at[offset + 2], lowerName);
   }
 
   /** The name as text, lower-cased. Not for the hot path. */
@@ -82,23 +77,15 @@ export class Fields {
 
   /** Whether the value is exactly this text (one character per byte). */
   valueEquals(index: number, text: string): boolean {
-    const start = this.at[index * STRIDE + 3];
-    if (this.at[index * STRIDE + 4] - start !== text.length) return false;
-    for (let i = 0; i < text.length; i++) if (this.bytes[start + i] !== text.charCodeAt(i)) return false;
-    return true;
+    const offset = index * STRIDE;
+    return isText(this.bytes, this.at[offset + 3], this.at[offset + 4], text);
   }
 
   /** Whether the value begins with this lower-case text, ASCII case-insensitively; `isWhole`: and is no longer. */
   valueIs(index: number, lowerText: string, isWhole: boolean): boolean {
-    const start = this.at[index * STRIDE + 3];
-    const length = this.at[index * STRIDE + 4] - start;
-    if (isWhole ? length !== lowerText.length : length < lowerText.length) return false;
-    for (let i = 0; i < lowerText.length; i++) {
-      let byte = this.bytes[start + i];
-      if (byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
-      if (byte !== lowerText.charCodeAt(i)) return false;
-    }
-    return true;
+    const from = this.at[index * STRIDE + 3];
+    const to = this.at[index * STRIDE + 4];
+    return isTextAnyCase(this.bytes, from, isWhole ? to : Math.min(to, from + lowerText.length), lowerText);
   }
 
   /** The first value of a field by lower-case name, or undefined. Not for the hot path. */
@@ -251,8 +238,4 @@ function hpackText(text: string): Uint8Array {
     prefix.push(rest);
   }
   return Buffer.concat([Buffer.from(prefix), bytes]);
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.prototype.latin1Slice.call(bytes, start, end);
 }
