@@ -6,7 +6,7 @@ import type { ClientStream } from "./exchange.ts";
 /**
  * A request as it was before it went to its first peer, kept until a peer answers: head, and a short body whole.
  * Used again and again, so that keeping leaves no garbage. Limits: `MAX_BODY_BYTES` of body, beyond which nothing is kept,
- * and one chunk more while there is no peer; `MAX_SPARE` that wait for use.
+ * and one chunk more while there is no peer; `MAX_SPARE` that wait for use, none of them with a long head.
  */
 export class KeptRequest {
   readonly head = new RequestHead();
@@ -26,7 +26,8 @@ export class KeptRequest {
 
   /** Its last use: nobody may hold it any more. */
   release(): void {
-    if (SPARE.length === MAX_SPARE || this.#body.size > MAX_BODY_BYTES) return;
+    const { bytes } = this.head.fields;
+    if (SPARE.length === MAX_SPARE || this.#body.size > MAX_BODY_BYTES || bytes.length > MAX_HEAD_BYTES) return;
     this.added.length = 0;
     this.returnCount = 0;
     this.#body.clear();
@@ -59,7 +60,8 @@ export class KeptRequest {
 }
 
 const SPARE: KeptRequest[] = [];
-/** As many as are under way in a busy proxy; each has about 2 KiB. */
+/** As many as are under way in a busy proxy; each has about 2 KiB, and 8 KiB at most. */
 const MAX_SPARE = 256;
+const MAX_HEAD_BYTES = 4096;
 /** gRPC's unary messages mostly; 10 000 requests in flight could keep 40 MB. */
 const MAX_BODY_BYTES = 4096;
