@@ -1,3 +1,6 @@
+import { isText, isTextAnyCase, latin1 } from "./latin1.ts";
+import { copyBytes } from "./output-buffer.ts";
+
 /**
  * Header fields of one message as offsets into one byte buffer: what every HTTP codec reads into and writes from.
  * No strings are made on the way through. Edits before writing: `remove` a field, and pass `HeaderLine`s to add.
@@ -56,14 +59,8 @@ export class Fields {
 
   /** Compares ASCII case-insensitively with a lower-case name. */
   nameIs(index: number, lowerName: string): boolean {
-    const start = this.at[index * STRIDE + 1];
-    if (this.at[index * STRIDE + 2] - start !== lowerName.length) return false;
-    for (let i = 0; i < lowerName.length; i++) {
-      let byte = this.bytes[start + i];
-      if (byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
-      if (byte !== lowerName.charCodeAt(i)) return false;
-    }
-    return true;
+    const offset = index * STRIDE;
+    return isTextAnyCase(this.bytes, this.at[offset + 1], this.at[offset + 2], lowerName);
   }
 
   /** The name as text, lower-cased. Not for the hot path. */
@@ -80,23 +77,15 @@ export class Fields {
 
   /** Whether the value is exactly this text (one character per byte). */
   valueEquals(index: number, text: string): boolean {
-    const start = this.at[index * STRIDE + 3];
-    if (this.at[index * STRIDE + 4] - start !== text.length) return false;
-    for (let i = 0; i < text.length; i++) if (this.bytes[start + i] !== text.charCodeAt(i)) return false;
-    return true;
+    const offset = index * STRIDE;
+    return isText(this.bytes, this.at[offset + 3], this.at[offset + 4], text);
   }
 
   /** Whether the value begins with this lower-case text, ASCII case-insensitively; `isWhole`: and is no longer. */
   valueIs(index: number, lowerText: string, isWhole: boolean): boolean {
-    const start = this.at[index * STRIDE + 3];
-    const length = this.at[index * STRIDE + 4] - start;
-    if (isWhole ? length !== lowerText.length : length < lowerText.length) return false;
-    for (let i = 0; i < lowerText.length; i++) {
-      let byte = this.bytes[start + i];
-      if (byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
-      if (byte !== lowerText.charCodeAt(i)) return false;
-    }
-    return true;
+    const from = this.at[index * STRIDE + 3];
+    const to = this.at[index * STRIDE + 4];
+    return isTextAnyCase(this.bytes, from, isWhole ? to : Math.min(to, from + lowerText.length), lowerText);
   }
 
   /** The first value of a field by lower-case name, or undefined. Not for the hot path. */
@@ -113,19 +102,38 @@ export class Fields {
    */
   copy(): Fields {
     const kept = new Fields();
-    const end = this.count * STRIDE;
+    kept.at = new Int32Array(Math.max(this.count, 1) * STRIDE);
+    this.copyTo(kept);
+    return kept;
+  }
+
+  /** The same into one whose arrays are its own, and are used again when they are long enough. */
+  copyTo(kept: Fields): void {
+    const { at, count } = this;
+    const end = count * STRIDE;
     let from = this.bytes.length;
     let to = 0;
     for (let offset = 0; offset < end; offset += STRIDE) {
-      from = Math.min(from, this.at[offset + 1], this.at[offset + 3]);
-      to = Math.max(to, this.at[offset + 2], this.at[offset + 4]);
+      const first = Math.min(at[offset + 1], at[offset + 3]);
+      const last = Math.max(at[offset + 2], at[offset + 4]);
+      if (first < from) from = first;
+      if (last > to) to = last;
     }
-    kept.bytes = Uint8Array.prototype.slice.call(this.bytes, from, to + LINE_END_BYTES); // Buffer's own `slice` is a view
-    kept.count = this.count;
-    kept.at = this.at.slice(0, Math.max(end, STRIDE));
-    kept.entries = this.entries.slice(0, this.count);
-    for (let i = 0; i < end; i++) if (i % STRIDE !== 0) kept.at[i] -= from;
-    return kept;
+    const stop = Math.min(to + LINE_END_BYTES, this.bytes.length);
+    if (kept.bytes.length < stop - from) kept.bytes = new Uint8Array(stop - from);
+    if (kept.at.length < end) kept.at = new Int32Array(end);
+    copyBytes(this.bytes, from, stop, kept.bytes, 0);
+    const keptAt = kept.at;
+    const { entries } = kept;
+    for (let index = 0, offset = 0; index < count; index++, offset += STRIDE) {
+      keptAt[offset] = at[offset];
+      keptAt[offset + 1] = at[offset + 1] - from;
+      keptAt[offset + 2] = at[offset + 2] - from;
+      keptAt[offset + 3] = at[offset + 3] - from;
+      keptAt[offset + 4] = at[offset + 4] - from;
+      entries[index] = this.entries[index];
+    }
+    kept.count = count;
   }
 
   #grow(): void {
@@ -230,8 +238,4 @@ function hpackText(text: string): Uint8Array {
     prefix.push(rest);
   }
   return Buffer.concat([Buffer.from(prefix), bytes]);
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.prototype.latin1Slice.call(bytes, start, end);
 }

@@ -35,17 +35,27 @@ export class RequestHead {
   }
 
   copy(): RequestHead {
-    return Object.assign(new RequestHead(this.fields.copy()), {
-      version: this.version,
-      method: this.method,
-      path: this.path,
-      authority: this.authority,
-      scheme: this.scheme,
-      isAbsoluteForm: this.isAbsoluteForm,
-      bodyLength: this.bodyLength,
-      isUpgrade: this.isUpgrade,
-      expectsContinue: this.expectsContinue,
-    });
+    const kept = new RequestHead(this.fields.copy());
+    this.#copyTextTo(kept);
+    return kept;
+  }
+
+  /** The same into a head that is used again and again. */
+  copyTo(kept: RequestHead): void {
+    this.fields.copyTo(kept.fields);
+    this.#copyTextTo(kept);
+  }
+
+  #copyTextTo(kept: RequestHead): void {
+    kept.version = this.version;
+    kept.method = this.method;
+    kept.path = this.path;
+    kept.authority = this.authority;
+    kept.scheme = this.scheme;
+    kept.isAbsoluteForm = this.isAbsoluteForm;
+    kept.bodyLength = this.bodyLength;
+    kept.isUpgrade = this.isUpgrade;
+    kept.expectsContinue = this.expectsContinue;
   }
 }
 

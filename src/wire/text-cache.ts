@@ -1,3 +1,5 @@
+import { latin1 } from "./latin1.ts";
+
 /** What some bytes say, and whether they may stand where they stood. */
 export interface CachedText {
   readonly text: string;
@@ -23,7 +25,7 @@ export class TextCache {
   latin1(bytes: Uint8Array, from: number, to: number): string {
     const known = this.find(bytes, from, to);
     if (known !== null) return known.text;
-    const text = Buffer.prototype.latin1Slice.call(bytes, from, to);
+    const text = latin1(bytes, from, to);
     this.add(bytes, from, to, text, true);
     return text;
   }

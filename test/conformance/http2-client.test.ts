@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { HeaderLine } from "#fields";
 import { HTTP_2, RequestHead } from "#message";
 import {
+  ACK,
   block,
   data,
   END_HEADERS,
@@ -183,12 +184,13 @@ test("capacity is unlimited when SETTINGS do not name it", () => {
   expect(Listener.client().connection.capacity).toBe(2 ** 31 - 1);
 });
 
-test("a lost transport tells every stream", () => {
+test("a lost transport tells every stream, and of which nothing was written", () => {
   const client = Listener.client();
   client.open(request());
+  client.sent();
   client.open(request());
   client.connection.lost();
-  expect(client.heard()).toEqual(["reset 1 NO_ERROR lost", "reset 3 NO_ERROR lost"]);
+  expect(client.heard()).toEqual(["reset 1 NO_ERROR lost", "reset 3 NO_ERROR never sent"]);
 });
 
 test("a body goes as far as the stream's window, the connection's window and the frame size let it", () => {
@@ -315,4 +317,77 @@ test("the server's graceful end: GOAWAY without limit, PING, then GOAWAY with th
     "request 3 GET /",
     "finished",
   ]);
+});
+
+/** Ticks once a second. */
+function tick(side: Listener, seconds: number): void {
+  for (let second = 0; second < seconds; second++) side.connection.tick((side.nowMs += 1000));
+}
+
+test.each(["server", "client"] as const)("RFC 9113 6.5.3: a %s whose SETTINGS are not acknowledged ends it", (role) => {
+  const side = role === "server" ? Listener.server() : Listener.client();
+  tick(side, 10);
+  expect(side.sent()).toEqual([]);
+  tick(side, 1);
+  expect(side.sent()).toEqual(["GOAWAY 0 SETTINGS_TIMEOUT"]);
+  expect(side.heard()).toEqual(["failed SETTINGS_TIMEOUT"]);
+});
+
+test("SETTINGS that were acknowledged late, but in time, are no reason to end anything", () => {
+  const client = Listener.client();
+  tick(client, 10);
+  client.receive(frame("SETTINGS", ACK, 0));
+  tick(client, 100);
+  expect(client.sent()).toEqual([]);
+});
+
+/** A client of a server that has acknowledged everything, with a body under way for which there is no window. */
+function stalledClient(streamWindow: number, bytes: number) {
+  const client = Listener.client();
+  client.receive(frame("SETTINGS", ACK, 0), settings([4, streamWindow]));
+  const stream = client.open(request("POST", -1));
+  stream.send(new Uint8Array(bytes), 0, bytes);
+  client.sent();
+  return { client, stream };
+}
+
+test("a stream whose bytes find no window for a minute is reset, its owner is told, and the connection goes on", () => {
+  const { client } = stalledClient(0, 10);
+  const other = client.open(request("GET"));
+  client.sent();
+  tick(client, 60);
+  expect([client.sent(), client.heard()]).toEqual([[], []]);
+  tick(client, 1);
+  expect([client.sent(), client.heard()]).toEqual([["RST_STREAM 1 CANCEL"], ["reset 1 CANCEL stalled"]]);
+  expect([client.connection.isFailed, client.connection.streams.get(3) === other]).toEqual([false, true]);
+});
+
+test("a stream that gets a little window now and then is not stalled, nor one that has nothing to send", () => {
+  const { client, stream } = stalledClient(0, 10);
+  for (let turn = 0; turn < 5; turn++) {
+    tick(client, 59);
+    client.receive(windowUpdate(1, 1));
+  }
+  tick(client, 59);
+  client.receive(windowUpdate(1, 5)); // the last of it
+  client.sent();
+  tick(client, 200);
+  stream.send(new Uint8Array(10), 0, 10);
+  tick(client, 60);
+  expect(client.sent()).toEqual([]);
+  tick(client, 1);
+  expect(client.sent()).toEqual(["RST_STREAM 1 CANCEL"]);
+});
+
+test("a connection's window that stays shut stalls its streams, one that grows does not", () => {
+  const { client } = stalledClient(200_000, 65_535 + 10_000);
+  for (let turn = 0; turn < 5; turn++) {
+    tick(client, 59);
+    client.receive(windowUpdate(0, 10));
+  }
+  client.sent();
+  tick(client, 60);
+  expect(client.sent()).toEqual([]);
+  tick(client, 1);
+  expect(client.sent()).toEqual(["RST_STREAM 1 CANCEL"]);
 });

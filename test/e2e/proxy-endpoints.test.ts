@@ -57,7 +57,7 @@ function changeHttp(policy: OutboundPolicy, change: object, part: "route" | "rul
   Object.assign(part === "rule" ? kind.value.http1!.routes[0].rules[0] : kind.value.http1!, change);
 }
 
-async function startHeld(pod: Pod, kind: "silent" | "http2"): Promise<PodProcess> {
+async function startHeld(pod: Pod, kind: "silent" | "http2" | "refuses" | "leaves"): Promise<PodProcess> {
   const app = pod.start([process.execPath, HELD, kind, pod.ip]);
   await until("the server serves", () => app.output().includes("serving"));
   return app;
@@ -172,4 +172,29 @@ test("a peer's limit of streams: four connections are filled, and who waits long
   for (const answer of held) expect(await answer).toStartWith("HTTP/2 200");
   expect(await ask()).toStartWith("HTTP/2 200");
   expect(takenCount(app)).toBe(5);
+}, 60_000);
+
+test("requests that peers did not process are answered by another, and are no retries; without one they end", async () => {
+  const pods = [addPod(), addPod(), addPod()];
+  const [refuses, leaves, answers] = await Promise.all([
+    startHeld(pods[0], "refuses"),
+    startHeld(pods[1], "leaves"),
+    startHeld(pods[2], "http2"),
+  ]);
+  answers.kill("SIGUSR1");
+  const ask = (vip: string) => curl(web, "--http2-prior-knowledge", "-d", "vote", `http://${vip}/`);
+  serve("10.96.2.6:80", [endpoint(pods[0].ip, 8080)]);
+  serve("10.96.2.7:80", [endpoint(pods[1].ip, 8080)]);
+  expect(await ask("10.96.2.6")).toContain("Server reset the stream (REFUSED_STREAM)");
+  expect(await ask("10.96.2.7")).toContain("Server went away before it processed the request");
+  expect([takenCount(refuses), takenCount(leaves)]).toEqual([2, 2]);
+  serve(
+    "10.96.2.8:80",
+    pods.map((pod) => endpoint(pod.ip, 8080)),
+  );
+  await until("each was asked", async () => {
+    expect(await ask("10.96.2.8")).toStartWith("HTTP/2 200");
+    return takenCount(refuses) > 2 && takenCount(leaves) > 2;
+  });
+  expect(sumOf(await web.metrics(), "outbound_http_route_retry_requests_total")).toBe(0);
 }, 60_000);

@@ -9,6 +9,7 @@ import type {
   ClientConnection,
   ClientConnectionOwner,
   ClientStream,
+  RequestSink,
   ResponseSink,
   ServerStream,
 } from "../../src/proxy/relay/exchange.ts";
@@ -101,6 +102,8 @@ export class FakeConnection implements ClientConnection {
   readonly #events: string[];
   readonly #streams: ResponseSink[] = [];
   ending: "" | "drained" | "closed" = "";
+  /** What came of requests' bodies: their bytes as text, `;` for each end. */
+  said = "";
 
   constructor(ip: string, owner: ClientConnectionOwner, maxStreams: number, events: string[]) {
     this.ip = ip;
@@ -117,8 +120,11 @@ export class FakeConnection implements ClientConnection {
     this.#events.push(`${head.path} sent to ${this.ip}`);
     this.#streams.push(sink);
     return {
-      body: () => true,
-      end() {},
+      body: (chunk, from, to) => {
+        this.said += Buffer.from(chunk.subarray(from, to)).toString("latin1");
+        return true;
+      },
+      end: () => void (this.said += ";"),
       abort: () => this.#leave(sink),
       pause() {},
       resume() {},
@@ -132,6 +138,24 @@ export class FakeConnection implements ClientConnection {
     sink.response(head);
     sink.end(null);
     this.#leave(sink);
+  }
+
+  /** Says 103 to the oldest request. */
+  interim(): void {
+    this.#streams[0].response(Object.assign(new ResponseHead(), { status: 103, bodyLength: 0 }));
+  }
+
+  /** Does not process the oldest request, or leaves open whether it does (`if-unsent`). */
+  refuse(retry: RelayError["retry"] = "safe"): void {
+    const [sink] = this.#streams;
+    this.#leave(sink);
+    sink.abort(new RelayError("stream-reset", "server", retry, `${this.ip} refused`));
+  }
+
+  /** Turns out to have been closed before anything was written to it. */
+  wasClosed(): void {
+    this.close();
+    for (const sink of this.#streams.splice(0)) sink.abort(new RelayError("server-gone", "server", "safe", "closed"));
   }
 
   drain(): void {
@@ -149,6 +173,7 @@ export class FakeConnection implements ClientConnection {
   }
 
   #leave(sink: ResponseSink): void {
+    if (!this.#streams.includes(sink)) return;
     this.#streams.splice(this.#streams.indexOf(sink), 1);
     this.#owner.available(this);
   }
@@ -168,9 +193,10 @@ export function requestNamed(name: string, more: Partial<RequestHead> = {}): Req
 }
 
 /** A client that notes what it is answered: `a 200`, or the status with why. */
-export function notingClient(name: string, events: string[]): ServerStream {
+export function notingClient(name: string, events: string[], receive = (_sink: RequestSink) => {}): ServerStream {
   return {
-    receive() {},
+    receive,
+    watch: receive,
     respond(head, added) {
       const why = added.find((line) => line.name === "l5d-proxy-error")?.value;
       events.push(why === undefined ? `${name} ${head.status}` : `${name} ${head.status}: ${why}`);

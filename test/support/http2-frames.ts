@@ -214,7 +214,7 @@ export class Listener {
     const { output } = this.connection.sender;
     const bytes = output.bytes.slice(output.start, output.end);
     output.consume(bytes.length);
-    this.connection.sender.flushed();
+    if (bytes.length > 0) this.connection.flushed();
     const skip = Buffer.from(bytes).subarray(0, 24).equals(Buffer.from(CLIENT_PREFACE)) ? 24 : 0;
     return describeFrames(bytes.subarray(skip), this.#decoder);
   }
@@ -237,7 +237,9 @@ export class Listener {
       data: (bytes, from, to) => this.#data(id, Buffer.from(bytes.subarray(from, to)).toString("latin1")),
       ended: (trailers) => this.note(["end", id, ...(trailers === null ? [] : fieldTexts(trailers))].join(" ")),
       reset: (code, origin) =>
-        this.note(`reset ${id} ${errorName(code)} ${["by peer", "by rule", "never processed", "lost"][origin]}`),
+        this.note(
+          `reset ${id} ${errorName(code)} ${["by peer", "by rule", "never processed", "lost", "never sent", "stalled"][origin]}`,
+        ),
       writable: () => this.note(`writable ${id}`),
     };
   }

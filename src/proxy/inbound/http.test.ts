@@ -4,8 +4,10 @@ import { FakeClock } from "#lib/clock";
 import { seededRandom } from "#lib/random";
 import { HTTP_1_1, HTTP_2, RequestHead, ResponseHead } from "#message";
 import { IpNetwork, parseIp } from "#net/address";
-import type { RelayError } from "../errors.ts";
+import { FakePeers, notingClient, plainSet, requestNamed } from "../../../test/support/fake-peers.ts";
+import { RelayError } from "../errors.ts";
 import { ProxyMetrics } from "../metrics/proxy-metrics.ts";
+import { HttpPool } from "../pool/http-pool.ts";
 import type { ClientConnection, RequestSink, ResponseSink, ServerStream } from "../relay/exchange.ts";
 import type { Application } from "./application.ts";
 import { defaultPolicy } from "./compile.ts";
@@ -25,6 +27,26 @@ function head(fields: Record<string, string>, more: Partial<RequestHead> = {}): 
     at = valueStart + value.length;
   }
   return made;
+}
+
+function inbound(id: string | undefined, application: Application, metrics: ProxyMetrics): InboundHttp {
+  const policy = defaultPolicy("all-unauthenticated", [IpNetwork.parse("10.0.0.0/8")!], 1000, false);
+  return new InboundHttp(
+    {
+      client: { ip: parseIp("10.1.1.1")!, isTls: id !== undefined, id },
+      tls: id === undefined ? { kind: "none", reason: "no_tls_from_remote" } : { kind: "mesh", peerId: id },
+      target: { ip: "10.0.0.1", port: 8080 },
+      policy: { current: policy, onChange: () => () => {}, release() {} },
+    },
+    {
+      clock: new FakeClock(),
+      random: seededRandom(1),
+      metrics,
+      application,
+      maxInFlight: 100,
+      inFlight: { count: 0 },
+    },
+  );
 }
 
 /** One connection through the inbound side to an application that notes what reaches it. */
@@ -56,26 +78,11 @@ function setup(id: string | undefined) {
       return { take: () => connection };
     },
   } as unknown as Application;
-  const policy = defaultPolicy("all-unauthenticated", [IpNetwork.parse("10.0.0.0/8")!], 1000, false);
-  const http = new InboundHttp(
-    {
-      client: { ip: parseIp("10.1.1.1")!, isTls: id !== undefined, id },
-      tls: id === undefined ? { kind: "none", reason: "no_tls_from_remote" } : { kind: "mesh", peerId: id },
-      target: { ip: "10.0.0.1", port: 8080 },
-      policy: { current: policy, onChange: () => () => {}, release() {} },
-    },
-    {
-      clock: new FakeClock(),
-      random: seededRandom(1),
-      metrics: new ProxyMetrics(),
-      application,
-      maxInFlight: 100,
-      inFlight: { count: 0 },
-    },
-  );
+  const http = inbound(id, application, new ProxyMetrics());
   const answered: { statuses: number[]; sink: RequestSink | null } = { statuses: [], sink: null };
   const stream: ServerStream = {
     receive: (sink) => void (answered.sink = sink),
+    watch() {},
     respond: (responded: ResponseHead, _added: readonly HeaderLine[]) => void answered.statuses.push(responded.status),
     body: () => true,
     end() {},
@@ -86,6 +93,21 @@ function setup(id: string | undefined) {
   };
   const send = (request: RequestHead) => http.request(request, stream);
   return { send, reached, trailers, aborted, pools, answered, response: () => response! };
+}
+
+/** HTTP/1 connections to an application, which the test makes. */
+function poolOf(peers: FakePeers): HttpPool {
+  return new HttpPool({
+    peer: "app",
+    isHttp2: false,
+    dial: (owner, outcome) => peers.dial(plainSet("app").get("app:80")!, false, owner, outcome),
+    clock: new FakeClock(),
+    maxIdle: 10,
+    idleMs: 60_000,
+    maxWaiters: 10,
+    maxWaitMs: 1000,
+    observer: { connected() {}, connectFailed() {}, eased() {} },
+  });
 }
 
 function namesOf(fields: Fields): string[] {
@@ -150,4 +172,47 @@ test("a client that leaves after both halves are complete disturbs nobody", () =
   response().end(null);
   answered.sink!.abort({ code: "client-gone" } as RelayError);
   expect(aborted).toEqual([]);
+});
+
+test("a client that leaves while its request waits for the application is not waited for", () => {
+  const events: string[] = [];
+  const peers = new FakePeers(events);
+  const pool = poolOf(peers);
+  const http = inbound(undefined, { pools: () => () => pool } as unknown as Application, new ProxyMetrics());
+  let body!: RequestSink;
+  http.request(
+    requestNamed("a"),
+    notingClient("a", events, (sink) => void (body = sink)),
+  );
+  expect(pool.waitingCount).toBe(1);
+  body.abort(new RelayError("client-gone", "client", "never", "left"));
+  expect(pool.waitingCount).toBe(0);
+  peers.accept("app");
+  expect(events).toEqual(["dial app"]);
+});
+
+test("what the application did not process is sent again, once, on a new connection, and counted once", () => {
+  const events: string[] = [];
+  const peers = new FakePeers(events);
+  const metrics = new ProxyMetrics();
+  const pool = poolOf(peers);
+  const http = inbound(undefined, { pools: () => () => pool } as unknown as Application, metrics);
+  const send = (name: string) => http.request(requestNamed(name), notingClient(name, events));
+  send("a");
+  const idle = peers.accept("app");
+  idle.answer();
+  send("b");
+  idle.wasClosed();
+  const next = peers.accept("app");
+  next.answer();
+  send("c");
+  next.wasClosed();
+  peers.accept("app").wasClosed();
+  expect(peers.dialled).toEqual([]);
+  expect(events.filter((event) => !event.startsWith("dial")).map((event) => event.replace(/:.*/, ""))).toEqual([
+    ...["a sent to app", "a 200"],
+    ...["b sent to app", "b sent to app", "b 200"],
+    ...["c sent to app", "c sent to app", "c 502"],
+  ]);
+  expect(metrics.registry.render()).toMatch(/\nrequest_total\{[^\n]*\} 3\n/);
 });

@@ -13,7 +13,7 @@ import type { ProxyMetrics } from "../metrics/proxy-metrics.ts";
 import type { HttpPool, PoolWaiter } from "../pool/http-pool.ts";
 import { removeClientIds } from "../relay/client-id.ts";
 import type { ClientConnection, RequestHandler, ServerStream } from "../relay/exchange.ts";
-import { type CallTarget, HttpCall } from "../relay/http-call.ts";
+import { type CallOrigin, type CallTarget, HttpCall } from "../relay/http-call.ts";
 import { origProtoResponseLine, takeOrigProtoRequest } from "../relay/orig-proto.ts";
 import { drawFailure, editRequest, locationOf } from "../route/filters.ts";
 import type { Application } from "./application.ts";
@@ -38,7 +38,7 @@ export interface InboundConnection {
 }
 
 /** Serves one client connection's requests: route, authorize, limit, pass on to the application. */
-export class InboundHttp implements RequestHandler {
+export class InboundHttp implements RequestHandler, CallOrigin {
   readonly #deps: InboundHttpDeps;
   readonly #connection: InboundConnection;
   readonly #clientIdLine: HeaderLine | undefined;
@@ -160,8 +160,25 @@ export class InboundHttp implements RequestHandler {
     if (this.#clientIdLine) added.push(this.#clientIdLine);
     const pool = this.#pools(head.version === HTTP_2);
     const connection = pool.take();
-    if (connection) call.open(connection, head, added, target);
-    else pool.wait(new Waiting(call, head.copy(), [...added], target));
+    if (connection) {
+      call.keep(head, added, this);
+      call.open(connection, head, added, target);
+    } else this.#wait(pool, call, head, added, target);
+  }
+
+  /** Once more, on a connection that shows life only from now on. */
+  returned(call: HttpCall, target: CallTarget): boolean {
+    const kept = call.kept!;
+    if (++kept.returnCount > 1) return false;
+    this.#wait(this.#pools(kept.head.version === HTTP_2), call, kept.head, kept.added, target);
+    return true;
+  }
+
+  #wait(pool: HttpPool, call: HttpCall, head: RequestHead, added: readonly HeaderLine[], target: CallTarget): void {
+    const waiting = new Waiting(call, head.copy(), [...added], target, this);
+    call.holdUntilDone(() => pool.cancelWait(waiting));
+    call.watch();
+    if (!call.isDone) pool.wait(waiting);
   }
 
   /** Authorization depends on the rule and the connection only: decided at the rule's first request. */
@@ -222,8 +239,8 @@ class InboundTarget implements CallTarget {
     this.#series = series;
   }
 
-  sent(): void {
-    this.#series.requests.value++;
+  sent(isAgain: boolean): void {
+    if (!isAgain) this.#series.requests.value++;
   }
 
   responded(head: ResponseHead, added: HeaderLine[], call: HttpCall): void {
@@ -243,6 +260,8 @@ class InboundTarget implements CallTarget {
   failed(cause: RelayError): void {
     this.#series.failed(cause.code);
   }
+
+  returned(): void {}
 }
 
 /** A request that waits for a connection to the application. */
@@ -251,8 +270,10 @@ class Waiting implements PoolWaiter {
   readonly #head: RequestHead;
   readonly #added: readonly HeaderLine[];
   readonly #target: CallTarget;
+  readonly #origin: CallOrigin;
 
-  constructor(call: HttpCall, head: RequestHead, added: readonly HeaderLine[], target: CallTarget) {
+  constructor(call: HttpCall, head: RequestHead, added: readonly HeaderLine[], target: CallTarget, origin: CallOrigin) {
+    this.#origin = origin;
     this.#call = call;
     this.#head = head;
     this.#added = added;
@@ -260,7 +281,9 @@ class Waiting implements PoolWaiter {
   }
 
   opened(connection: ClientConnection): void {
-    if (!this.#call.isDone) this.#call.open(connection, this.#head, this.#added, this.#target);
+    if (this.#call.isDone) return;
+    this.#call.keep(this.#head, this.#added, this.#origin);
+    this.#call.open(connection, this.#head, this.#added, this.#target);
   }
 
   failed(failure: RelayError): void {

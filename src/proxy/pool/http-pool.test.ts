@@ -210,3 +210,17 @@ test("a dial that takes too long fails who waits for it, once", () => {
   dials[0].outcome.failed(new RelayError("connect-timeout", "server", "safe", "late"));
   expect(events).toEqual(["a fail-fast", "eased", "connect-timeout"]);
 });
+
+test("who waits gets a connection of its own though one has room, but not a fifth one", () => {
+  const { dials, events, pool, wait } = setup(true);
+  const connections = [1, 2, 3, 4].map(() => new FakeConnection(10));
+  for (const [index, connection] of connections.entries()) {
+    wait(`${index}`);
+    expect(dials).toHaveLength(index + 1);
+    dials[index].outcome.connected(connection);
+  }
+  events.length = 0;
+  wait("late");
+  expect(dials).toHaveLength(4);
+  expect([events, pool.waitingCount]).toEqual([["late opened"], 0]);
+});

@@ -81,9 +81,15 @@ export class HttpPool implements ClientConnectionOwner {
     return undefined;
   }
 
+  /** Waits for a new connection, or one that has room from now on; for those at hand only where no other may be made. */
   wait(waiter: PoolWaiter): void {
     if (this.#isRetired) {
       waiter.failed(takenAway());
+      return;
+    }
+    const atHand = this.#isFull ? this.take() : undefined;
+    if (atHand) {
+      waiter.opened(atHand);
       return;
     }
     if (this.#waiters.size >= this.#options.maxWaiters) {

@@ -32,6 +32,8 @@ export interface ServerStream extends BodySink {
    * May be called inside `request` or later.
    */
   receive(sink: RequestSink): void;
+  /** Says who hears, by `abort`, that the client left, as long as nobody receives. */
+  watch(sink: RequestSink): void;
   /** Sends the response head. `added` fields follow those of the head. 1xx heads may come before the final one. */
   respond(head: ResponseHead, added: readonly HeaderLine[]): void;
   /** Stops and restarts the flow of the request's body. */

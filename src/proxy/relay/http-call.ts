@@ -5,11 +5,13 @@ import type { RelayError } from "../errors.ts";
 import { editResponse, type FieldEdits } from "../route/filters.ts";
 import { removeClientIds } from "./client-id.ts";
 import type { ClientConnection, ClientStream, RequestSink, ResponseSink, ServerStream } from "./exchange.ts";
+import { KeptRequest } from "./kept-request.ts";
 import { errorResponse, isGrpcRequest } from "./respond.ts";
 
 /** Who hears of a request sent to one peer: its counters and its place in the balancer. Shared by many calls. */
 export interface CallTarget {
-  sent(): void;
+  /** `isAgain`: it came back from a peer, and was counted as a request there. */
+  sent(isAgain: boolean): void;
   /** The final head. May take fields away and append to `added`. */
   responded(head: ResponseHead, added: HeaderLine[], call: HttpCall): void;
   /** The first body data, or the end when there is none. */
@@ -17,6 +19,17 @@ export interface CallTarget {
   ended(status: number, grpcStatus: number): void;
   /** No complete response came; `hasData` when `firstData` was told. */
   failed(cause: RelayError, hasData: boolean): void;
+  /** The peer did not process the request, and it goes elsewhere: neither a response nor a failure of it. */
+  returned(cause: RelayError): void;
+}
+
+/** Who sent a request, and sends it again when it comes back. */
+export interface CallOrigin {
+  /**
+   * The target's peer provably did not process the request. True: it goes, or waits to go, elsewhere (and the target was
+   * told); false: it has been sent often enough.
+   */
+  returned(call: HttpCall, target: CallTarget, cause: RelayError): boolean;
 }
 
 /** Who counts the requests of a route. */
@@ -31,7 +44,8 @@ export interface CallObserver {
  * by itself when there is nothing to join with.
  *
  *   held --open--> sent --response--> responded --end--> done
- *     '----fail: answers the client----'   '--abort: breaks the client's stream off
+ *    |^--returned---'|                     '--abort: breaks the client's stream off
+ *    '--fail: answers the client
  */
 export class HttpCall implements ResponseSink {
   readonly stream: ServerStream;
@@ -44,9 +58,14 @@ export class HttpCall implements ResponseSink {
   readonly #startedAtMs: number;
   #target: CallTarget | null = null;
   #client: ClientStream | null = null;
+  #half: RequestHalf | null = null;
+  /** The request, as long as it may be sent again. */
+  #kept: KeptRequest | null = null;
+  #origin: CallOrigin | null = null;
   #status = 0;
   #grpcStatus = -1;
   #hasData = false;
+  #isSent = false;
   #isDone = false;
   #onDone: (() => void) | null = null;
   #held: (() => void)[] | null = null;
@@ -93,13 +112,45 @@ export class HttpCall implements ResponseSink {
     this.#observer = observer;
   }
 
+  /** Keeps the request until a peer answers, for `origin` to send it again when a peer did not process it. */
+  keep(head: RequestHead, added: readonly HeaderLine[], origin: CallOrigin): void {
+    this.#origin = origin;
+    if (this.#kept === null) this.#kept = KeptRequest.of(head, added);
+  }
+
+  get kept(): KeptRequest | null {
+    return this.#kept;
+  }
+
+  /** It waits to be sent: a client that leaves ends it at once. */
+  watch(): void {
+    if (this.#half !== null) return;
+    this.#half = new RequestHalf(this, null);
+    this.stream.watch(this.#half);
+  }
+
   /** Sends the request on a connection that has capacity. The head need only live until this returns. */
   open(connection: ClientConnection, head: RequestHead, added: readonly HeaderLine[], target: CallTarget): void {
+    const isAgain = this.#isSent;
+    this.#isSent = true;
     this.#target = target;
-    target.sent();
-    this.#observer?.sent();
-    this.#client = connection.open(head, added, this);
-    if (!this.#isDone) this.stream.receive(new RequestHalf(this, this.#client));
+    target.sent(isAgain);
+    if (!isAgain) this.#observer?.sent();
+    const client = connection.open(head, added, this);
+    this.#client = client;
+    if (this.#isDone) return;
+    if (this.#half === null) this.#half = new RequestHalf(this, client);
+    else this.#half.client = client;
+    if (isAgain) this.#replay(client);
+    else this.stream.receive(this.#half);
+  }
+
+  #replay(client: ClientStream): void {
+    const kept = this.#kept!;
+    const hasRoom = kept.replay(client);
+    if (this.#isDone) return;
+    if (!kept.mayAdd(0)) this.#forget();
+    if (hasRoom) this.stream.resume();
   }
 
   /** The exchange is over, and others have answered the client (its attempts, when it is sent several times). */
@@ -140,6 +191,7 @@ export class HttpCall implements ResponseSink {
 
   response(head: ResponseHead): void {
     if (this.#isDone) return;
+    this.#forget();
     if (head.status < 200 && head.status !== 101) {
       this.stream.respond(head, NONE);
       return;
@@ -172,11 +224,18 @@ export class HttpCall implements ResponseSink {
   }
 
   abort(cause: RelayError): void {
-    this.fail(cause);
+    if (this.#isDone || cause.retry !== "safe" || this.#kept === null || !this.#return(cause)) this.fail(cause);
   }
 
   resumeRequest(): void {
     this.stream.resume();
+  }
+
+  /** @internal What of the body goes to the peer is kept, unless it is too much. */
+  keepBody(chunk: Uint8Array, from: number, to: number): void {
+    if (this.#kept === null) return;
+    if (this.#client !== null && !this.#kept.mayAdd(to - from)) this.#forget();
+    else this.#kept.add(chunk, from, to);
   }
 
   /** @internal The client's side broke off. */
@@ -186,6 +245,24 @@ export class HttpCall implements ResponseSink {
     this.#observer?.ended(0, -1, "CANCEL", this.#ageMs());
     this.#finish();
     this.#client?.abort(cause);
+  }
+
+  /** Back to its origin; false when that is done with it. The target hears of one end only. */
+  #return(cause: RelayError): boolean {
+    const target = this.#target;
+    if (target === null || this.#half === null) return false;
+    this.#target = null;
+    this.#client = null;
+    this.#half.client = null;
+    if (this.#origin!.returned(this, target, cause)) return true;
+    this.#target = target;
+    return false;
+  }
+
+  #forget(): void {
+    const kept = this.#kept;
+    this.#kept = null;
+    kept?.release();
   }
 
   #ageMs(): number {
@@ -211,6 +288,7 @@ export class HttpCall implements ResponseSink {
 
   #finish(): void {
     this.#isDone = true;
+    this.#forget();
     const done = this.#onDone;
     this.#onDone = null;
     done?.();
@@ -220,35 +298,38 @@ export class HttpCall implements ResponseSink {
   }
 }
 
-/** The request's body on its way to the peer. */
+/** The request's body on its way to the peer. Before the first peer, and between two, it stands still. */
 class RequestHalf implements RequestSink {
+  client: ClientStream | null;
   readonly #call: HttpCall;
-  readonly #client: ClientStream;
   #hasEnded = false;
 
-  constructor(call: HttpCall, client: ClientStream) {
+  constructor(call: HttpCall, client: ClientStream | null) {
     this.#call = call;
-    this.#client = client;
+    this.client = client;
   }
 
   body(chunk: Uint8Array, from: number, to: number): boolean {
-    return this.#client.body(chunk, from, to);
+    const { client } = this;
+    this.#call.keepBody(chunk, from, to);
+    return client === null ? false : client.body(chunk, from, to);
   }
 
   end(trailers: Fields | null): void {
     this.#hasEnded = true;
     if (trailers) removeClientIds(trailers);
-    this.#client.end(trailers);
+    this.#call.kept?.end(trailers);
+    this.client?.end(trailers);
   }
 
   /** A response may be complete before its request: the peer is then still to hear that no more of it comes. */
   abort(cause: RelayError): void {
     if (!this.#call.isDone) this.#call.clientGone(cause);
-    else if (!this.#hasEnded) this.#client.abort(cause);
+    else if (!this.#hasEnded) this.client?.abort(cause);
   }
 
   resumeResponse(): void {
-    this.#client.resume();
+    this.client?.resume();
   }
 }
 

@@ -40,7 +40,6 @@ export class Http1Client implements ClientConnection, Flushable {
   #exchange: Http1ClientExchange | null = null;
   #exchangeCount = 0;
   #keepsAlive = true;
-  #hasWritten = false; // bytes of the request in hand
   #isUnsayable = false; // the request in hand has no form in HTTP/1
   #awaitsHalfClose = false;
   #hasPeerEnded = false;
@@ -83,7 +82,7 @@ export class Http1Client implements ClientConnection, Flushable {
     const exchange = new Http1ClientExchange(this.#exchangeOwner, head, sink);
     this.#exchange = exchange;
     this.#exchangeCount++;
-    this.#hasWritten = false;
+    this.#outbox.hasSent = false;
     this.#isActive = true;
     if (head.version === HTTP_1_0) this.#keepsAlive = false;
     this.#isUnsayable = !writeRequestHead(this.#outbox.buffer, head, added);
@@ -121,10 +120,7 @@ export class Http1Client implements ClientConnection, Flushable {
       this.#fail(new RelayError("bad-request", "client", "never", "The request has no valid form in HTTP/1"));
       return;
     }
-    if (this.#outbox.flush()) {
-      this.#isActive = true;
-      this.#hasWritten = true;
-    }
+    if (this.#outbox.flush()) this.#isActive = true;
     if (this.#outbox.buffer.overflowed) {
       this.#fail(new RelayError("too-large", "proxy", "never", "The request was sent past its back-pressure"));
     } else if (this.#outbox.hasRoom) this.#roomAgain();
@@ -185,7 +181,7 @@ export class Http1Client implements ClientConnection, Flushable {
 
   /** Whether the server may have begun to work on the request decides whether it may be sent again. */
   #serverGone(how: string): RelayError {
-    const retry = this.#reader.hasBegun ? "never" : !this.#hasWritten ? "safe" : "if-unsent";
+    const retry = this.#reader.hasBegun ? "never" : !this.#outbox.hasSent ? "safe" : "if-unsent";
     return new RelayError("server-gone", "server", retry, `The server closed the connection: ${how}`);
   }
 

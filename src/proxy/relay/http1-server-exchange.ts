@@ -73,12 +73,13 @@ export class Http1ServerExchange implements ServerStream {
   // --- the request's body, from the reader to the sink
 
   receive(sink: RequestSink): void {
-    if (!this.#isCurrent || this.#isDiscarding) {
-      sink.abort(this.#goneCause ?? clientGone("the exchange is over"));
-      return;
-    }
-    this.#sink = sink;
+    this.watch(sink);
     this.resume();
+  }
+
+  watch(sink: RequestSink): void {
+    if (this.#isCurrent && !this.#isDiscarding) this.#sink = sink;
+    else sink.abort(this.#goneCause ?? clientGone("the exchange is over"));
   }
 
   pause(): void {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { RequestHead } from "#message";
 import { passThrough } from "../../../test/support/http1-relay.ts";
 import { ScriptedTransport } from "../../../test/support/scripted-transport.ts";
-import type { ClientConnection } from "./exchange.ts";
+import type { RelayError } from "../errors.ts";
+import type { ClientConnection, RequestHandler, RequestSink } from "./exchange.ts";
 import { Http1Client } from "./http1-client.ts";
 import { Http1Server } from "./http1-server.ts";
 import { TurnQueue } from "./turn.ts";
@@ -375,6 +377,30 @@ describe("when something breaks", () => {
     expect(relay.backend.ending).toBe("reset");
   });
 
+  test.each([
+    ["resets", GET, (client: ScriptedTransport) => client.breakOff("ECONNRESET")],
+    [
+      "ends before its body",
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n",
+      (client: ScriptedTransport) => client.feedEnd(),
+    ],
+  ])("a client that %s while its request waits is told at once to whoever watches", (_how, request, leave) => {
+    const transport = new ScriptedTransport();
+    const heard: string[] = [];
+    const watcher: RequestSink = {
+      body: () => heard.push("body") > 0,
+      end: () => void heard.push("end"),
+      abort: (cause) => void heard.push(cause.code),
+      resumeResponse() {},
+    };
+    const handler: RequestHandler = { request: (_head, stream) => stream.watch(watcher) };
+    new Http1Server(transport, { handler, emitsDetail: true, turn: new TurnQueue(() => {}) });
+    transport.feed(request);
+    expect(heard).toEqual([]);
+    leave(transport);
+    expect(heard).toEqual(["client-gone"]);
+  });
+
   test("bytes behind a response belong to nobody: the connection is not used again", () => {
     const { ask, answer, backend, told } = setUp();
     ask(GET);
@@ -392,6 +418,32 @@ describe("when something breaks", () => {
     expect(toBackend.capacity()).toBe(0);
     expect(backend.ending).toBe("close");
   });
+
+  test.each([
+    ["before anything was written", 0, 0, "safe"],
+    ["behind a short body", 10, 1, "if-unsent"],
+    ["behind a long body, which goes out ahead of its turn", 100_000, 0, "if-unsent"],
+  ] as const)(
+    "a connection that ends %s says whether the request may be sent again",
+    (_when, bodyBytes, turns, retry) => {
+      const transport = new ScriptedTransport();
+      const turn = new TurnQueue(() => {});
+      const client = new Http1Client(transport, { available() {}, gone() {} }, { turn });
+      const head = Object.assign(new RequestHead(), {
+        method: "POST",
+        path: "/",
+        authority: "h",
+        bodyLength: bodyBytes,
+      });
+      const failures: RelayError[] = [];
+      const sink = { response() {}, body: () => true, end() {}, resumeRequest() {} };
+      const request = client.open(head, [], { ...sink, abort: (cause) => void failures.push(cause) });
+      request.body(Buffer.alloc(bodyBytes), 0, bodyBytes);
+      for (let count = 0; count < turns; count++) turn.runNow();
+      transport.breakOff(undefined);
+      expect(failures.map((failure) => failure.retry)).toEqual([retry]);
+    },
+  );
 
   test("connection: close from the server ends its connection, not the client's", () => {
     const { ask, answer, client, told } = setUp();

@@ -4,10 +4,12 @@ import {
   errorName,
   INTERNAL_ERROR,
   NEVER_PROCESSED,
+  NEVER_SENT,
   NO_ERROR,
   PROTOCOL_ERROR,
   REFUSED_STREAM,
   RESET_BY_PEER,
+  STALLED,
 } from "#http2";
 import { RelayError } from "../errors.ts";
 
@@ -40,6 +42,9 @@ export function clientReset(code: number, origin: number): RelayError {
       h2Code: code,
     });
   }
+  if (origin === STALLED) {
+    return new RelayError("client-gone", "client", "never", "Client gave no window for the response for too long");
+  }
   const message = `Client broke HTTP/2 on its stream (${errorName(code)})`;
   return new RelayError("bad-request", "client", "never", message, { h2Code: code });
 }
@@ -48,6 +53,9 @@ export function clientReset(code: number, origin: number): RelayError {
 export function serverReset(code: number, origin: number): RelayError {
   if (origin === NEVER_PROCESSED) {
     return new RelayError("goaway", "server", "safe", "Server went away before it processed the request");
+  }
+  if (origin === NEVER_SENT) {
+    return new RelayError("server-gone", "server", "safe", "Server connection closed before the request was sent");
   }
   if (origin === CONNECTION_LOST) {
     return new RelayError(
@@ -61,6 +69,9 @@ export function serverReset(code: number, origin: number): RelayError {
     const retry = code === REFUSED_STREAM ? "safe" : "never";
     const message = `Server reset the stream (${errorName(code)})`;
     return new RelayError("stream-reset", "server", retry, message, { h2Code: code });
+  }
+  if (origin === STALLED) {
+    return new RelayError("idle-timeout", "server", "never", "Server gave no window for the request for too long");
   }
   const message = `Server broke HTTP/2 on its stream (${errorName(code)})`;
   return new RelayError("bad-response", "server", "never", message, { h2Code: code });

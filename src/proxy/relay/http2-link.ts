@@ -90,6 +90,7 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
       this.abort("the peer takes no bytes");
       return;
     }
+    if (this.#state === OPEN && !this.#isReadPaused) this.connection.tick(nowMs);
     const keepAlive = this.#keepAlive;
     if (keepAlive === undefined || this.#state !== OPEN) return;
     const silentMs = nowMs - this.#heardAtMs;
@@ -152,9 +153,11 @@ export class Http2Link implements TransportHandler, Flushable, Http2Owner {
     if (output.size > 0) {
       const written = this.#transport.write(output.bytes, output.start, output.end);
       if (written < 0) return; // `closed` follows
-      if (written > 0) this.#hasWritten = true;
-      output.consume(written);
-      sender.flushed();
+      if (written > 0) {
+        this.#hasWritten = true;
+        output.consume(written);
+        this.connection.flushed();
+      }
       this.#isFull = output.size > 0;
     }
     this.#resumeReading();

@@ -177,6 +177,60 @@ test("an HTTP/1 exchange travels on HTTP/2, trailers and all", () => {
   expect([pair.client.streamCount, pair.server.streamCount]).toEqual([0, 0]);
 });
 
+test("100 streams may be opened before the peer's SETTINGS come, and what waits hears when they have come", () => {
+  const told: string[] = [];
+  const transport = new Pipe();
+  const owner = { available: () => void told.push("available"), gone() {} };
+  const client = new Http2ClientConnection({
+    transport,
+    owner,
+    clock: new FakeClock(),
+    turn: new TurnQueue(() => {}),
+  });
+  for (let count = 0; count < 100; count++) {
+    expect(client.capacity()).toBe(100 - count);
+    client.open(http1Request(), [], new Notes());
+  }
+  expect([client.capacity(), told]).toEqual([0, []]);
+  transport.handler.data(Buffer.from("00000604000000000000030000006e", "hex")); // MAX_CONCURRENT_STREAMS 110
+  expect([client.capacity(), told]).toEqual([10, ["available"]]);
+});
+
+test("a request whose body the server takes no more of is given up after a minute, and both sides hear why", () => {
+  const pair = new Pair();
+  const { request, heard, got } = open(pair);
+  const { stream } = pair.exchange!;
+  stream.pause();
+  request.body(new Uint8Array(100_000), 0, 100_000);
+  pair.settle();
+  for (let second = 0; second <= 60; second++) pair.client.tick(second * 1000);
+  pair.settle();
+  expect(heard.lines).toEqual(["abort idle-timeout server never -1"]);
+  expect(got.lines).toEqual(["abort client-gone client never 8"]);
+});
+
+test("of a connection that breaks, requests of which nothing was written may be sent again, others not", () => {
+  const pair = new Pair();
+  const { heard } = open(pair);
+  const unwritten = new Notes();
+  pair.client.open(http1Request(), [], unwritten);
+  pair.near.handler.closed("ECONNRESET");
+  expect(heard.lines).toEqual(["abort server-gone server never -1"]);
+  expect(unwritten.lines).toEqual(["abort server-gone server safe -1"]);
+});
+
+test("a request that is cut off in the midst of its head was sent", () => {
+  const pair = new Pair();
+  pair.near.limit = 5;
+  const [first, second] = [new Notes(), new Notes()];
+  pair.client.open(http1Request(), [], first);
+  pair.turn.runNow();
+  pair.client.open(http1Request(), [], second);
+  pair.near.handler.closed("ECONNRESET");
+  expect(first.lines).toEqual(["abort server-gone server never -1"]);
+  expect(second.lines).toEqual(["abort server-gone server safe -1"]);
+});
+
 test("nothing of a body is lost before somebody receives it", () => {
   const pair = new Pair();
   const request = pair.client.open(http1Request(LENGTH_UNKNOWN), [], new Notes());
@@ -194,6 +248,18 @@ test("a client that gives up resets the server's side with CANCEL, also behind i
   request.abort(new RelayError("client-gone", "client", "never", "gone"));
   pair.settle();
   expect(got.lines).toEqual(["end", "abort client-gone client never 8"]);
+});
+
+test("a client that gives up before somebody receives is told at once to whoever watches, who sees nothing of its body", () => {
+  const pair = new Pair();
+  const request = pair.client.open(http1Request(LENGTH_UNKNOWN), [], new Notes());
+  request.body(Buffer.from("early"), 0, 5);
+  pair.settle();
+  const watcher = new Notes();
+  pair.exchange!.stream.watch(watcher);
+  request.abort(new RelayError("client-gone", "client", "never", "gone"));
+  pair.settle();
+  expect([watcher.bytes, watcher.lines]).toEqual([0, ["abort client-gone client never 8"]]);
 });
 
 test("a client that gives up before somebody receives is told to whoever does", () => {

@@ -96,9 +96,13 @@ class Http2ServerStream implements ServerStream, StreamOwner {
   // --- ServerStream ---
 
   receive(sink: RequestSink): void {
+    this.watch(sink);
+    if (this.#early === null) this.#stream.resume();
+  }
+
+  watch(sink: RequestSink): void {
     this.#sink = sink;
     if (this.#early !== null) sink.abort(this.#early);
-    else this.#stream.resume();
   }
 
   respond(head: ResponseHead, added: readonly HeaderLine[]): void {

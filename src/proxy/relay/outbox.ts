@@ -7,6 +7,8 @@ import { OutputBuffer } from "#output";
  */
 export class Outbox {
   readonly buffer = new OutputBuffer();
+  /** The transport has taken bytes. Whoever asks sets it back. */
+  hasSent = false;
   readonly #transport: Transport;
 
   constructor(transport: Transport) {
@@ -35,6 +37,7 @@ export class Outbox {
     }
     this.flush();
     const sent = this.isEmpty ? Math.max(0, this.#transport.write(chunk, from, to)) : 0;
+    if (sent > 0) this.hasSent = true;
     if (from + sent < to) this.buffer.appendRange(chunk, from + sent, to);
   }
 
@@ -43,8 +46,10 @@ export class Outbox {
     const { buffer } = this;
     if (this.isEmpty) return false;
     const sent = this.#transport.write(buffer.bytes, buffer.start, buffer.end);
-    if (sent > 0) buffer.consume(sent);
-    return sent > 0;
+    if (sent <= 0) return false;
+    this.hasSent = true;
+    buffer.consume(sent);
+    return true;
   }
 }
 

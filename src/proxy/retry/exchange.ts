@@ -114,7 +114,7 @@ export class RetryingExchange implements RequestSink {
 
   abort(cause: RelayError): void {
     this.#isGone = true;
-    this.#current?.sink?.abort(cause);
+    (this.#current?.sink ?? this.#current?.watcher)?.abort(cause);
     this.deps.done();
   }
 
@@ -133,6 +133,7 @@ export class RetryingExchange implements RequestSink {
 /** The client's stream as one attempt sees it. After a retry was decided, what the attempt still says is dropped. */
 export class AttemptStream implements ServerStream {
   sink: RequestSink | null = null;
+  watcher: RequestSink | null = null;
   readonly #exchange: RetryingExchange;
   #isDropped = false;
   /** A gRPC head whose status is still to come in the trailers. */
@@ -156,6 +157,10 @@ export class AttemptStream implements ServerStream {
     this.sink = sink;
     this.#exchange.replay(sink);
     this.#exchange.client.resume();
+  }
+
+  watch(sink: RequestSink): void {
+    this.watcher = sink;
   }
 
   respond(head: ResponseHead, added: readonly HeaderLine[]): void {

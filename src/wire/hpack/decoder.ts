@@ -1,3 +1,4 @@
+import { latin1 } from "#latin1";
 import { copyBytes } from "#output";
 import { TextCache } from "#text-cache";
 import { DynamicTable } from "./dynamic-table.ts";
@@ -29,7 +30,9 @@ export const DEFAULT_TABLE_BYTES = 4096;
 export class HpackDecoder {
   readonly #table: DynamicTable;
   readonly #maxTableBytes: number;
-  #at = 0; // reading position, moved by #integer and #text
+  #at = 0; // reading position, moved by #integer and #skip
+  #textFrom = 0; // where the text begins that #skip passed over, up to #at
+  #isHuffman = false;
 
   /** `maxTableBytes` is what our SETTINGS_HEADER_TABLE_SIZE says. */
   constructor(maxTableBytes = DEFAULT_TABLE_BYTES) {
@@ -143,57 +146,58 @@ export class HpackDecoder {
   /** The value of a `:path` or `:authority` that stays out of the table. */
   #pseudo(bytes: Uint8Array, to: number, block: HeaderBlock, name: Name, cache: TextCache): boolean {
     const from = this.#at;
-    const end = this.#skip(bytes, to);
-    if (end < 0) return false;
-    const known = cache.find(bytes, from, end);
+    if (!this.#skip(bytes, to)) return false;
+    const known = cache.find(bytes, from, this.#at);
     if (known !== null) {
       block.addPseudo(name, known.text, known.isValid);
       return true;
     }
-    this.#at = from;
     const start = block.end;
-    const valueEnd = this.#text(bytes, to, block, start);
+    const valueEnd = this.#unpack(bytes, block, start);
     if (valueEnd === BROKEN) return false;
     if (valueEnd === OVERSIZE) return this.#oversize(block, false);
     const isValid = isValueOf(name.role, block.scratch, start, valueEnd);
     const text = latin1(block.scratch, start, valueEnd);
-    cache.add(bytes, from, end, text, isValid);
+    cache.add(bytes, from, this.#at, text, isValid);
     block.addPseudo(name, text, isValid);
     return true;
   }
 
-  /** Passes over a text; where it ended, or BROKEN. */
-  #skip(bytes: Uint8Array, to: number): number {
-    if (this.#at >= to) return BROKEN;
+  /** Passes over a text. False: it is cut short. */
+  #skip(bytes: Uint8Array, to: number): boolean {
+    if (this.#at >= to) return false;
+    this.#isHuffman = bytes[this.#at] >= 0x80;
     const length = this.#integer(bytes, to, 0x7f);
-    if (length < 0 || length > to - this.#at) return BROKEN;
+    if (length < 0 || length > to - this.#at) return false;
+    this.#textFrom = this.#at;
     this.#at += length;
-    return this.#at;
+    return true;
   }
 
   /** RFC 7541 §5.2 into the block's scratch at `at`; where it ended, BROKEN, or OVERSIZE (then it was skipped). */
   #text(bytes: Uint8Array, to: number, block: HeaderBlock, at: number): number {
-    if (this.#at >= to) return BROKEN;
-    const isHuffman = bytes[this.#at] >= 0x80;
-    const length = this.#integer(bytes, to, 0x7f);
-    const from = this.#at;
-    if (length < 0 || length > to - from) return BROKEN;
-    this.#at = from + length;
-    const scratch = block.scratch;
+    return this.#skip(bytes, to) ? this.#unpack(bytes, block, at) : BROKEN;
+  }
+
+  /** The text that was passed over last, as `#text`. */
+  #unpack(bytes: Uint8Array, block: HeaderBlock, at: number): number {
+    const from = this.#textFrom;
+    const to = this.#at;
+    const { scratch } = block;
     const room = scratch.length - at;
-    if (isHuffman) {
-      if (length * 8 > room * 5) return OVERSIZE; // the shortest code has 5 bits
-      const end = decodeHuffman(bytes, from, from + length, scratch, at);
+    if (this.#isHuffman) {
+      if ((to - from) * 8 > room * 5) return OVERSIZE; // the shortest code has 5 bits
+      const end = decodeHuffman(bytes, from, to, scratch, at);
       return end < 0 ? BROKEN : end;
     }
-    if (length > room) return OVERSIZE;
-    copyBytes(bytes, from, from + length, scratch, at);
-    return at + length;
+    if (to - from > room) return OVERSIZE;
+    copyBytes(bytes, from, to, scratch, at);
+    return at + to - from;
   }
 
   /** The name was too long to hold: passes over the value too. */
   #skipText(bytes: Uint8Array, to: number, block: HeaderBlock, isIndexed: boolean): boolean {
-    return this.#skip(bytes, to) >= 0 && this.#oversize(block, isIndexed);
+    return this.#skip(bytes, to) && this.#oversize(block, isIndexed);
   }
 
   /** RFC 7541 §4.4: what does not fit our scratch is larger than the table too, and so empties it. */
@@ -229,8 +233,4 @@ function nameOf(bytes: Uint8Array, from: number, to: number): Name {
   if (known !== null) return known;
   const isPseudo = from < to && bytes[from] === 0x3a;
   return internName(latin1(bytes, from, to), isPseudo || isFieldName(bytes, from, to));
-}
-
-function latin1(bytes: Uint8Array, from: number, to: number): string {
-  return Buffer.prototype.latin1Slice.call(bytes, from, to);
 }

@@ -1,4 +1,5 @@
 import { Fields, REMOVED } from "#fields";
+import { latin1 } from "#latin1";
 import { copyBytes } from "#output";
 import {
   type Entry,
@@ -242,7 +243,3 @@ function isPseudo(role: number): boolean {
 const SPARE_BYTES = 28_672;
 const BAD_VALUE = "a field value that its name may not have";
 const COOKIE = Buffer.from("cookie");
-
-function latin1(bytes: Uint8Array, from: number, to: number): string {
-  return Buffer.prototype.latin1Slice.call(bytes, from, to);
-}

@@ -1,3 +1,4 @@
+import { isTextAnyCase } from "#latin1";
 import { HTTP_1_1 } from "#message";
 import { COMMA, HTAB, SP } from "./classes.ts";
 import { BAD_CONTENT_LENGTH, BAD_TRANSFER_CODING } from "./codes.ts";
@@ -23,17 +24,7 @@ export function joinLength(bytes: Uint8Array, from: number, to: number, before: 
 
 /** 0 when the value is exactly `chunked`, alone, in HTTP/1.1; else a code. `seen` counts earlier Transfer-Encoding fields. */
 export function isChunked(bytes: Uint8Array, from: number, to: number, version: number, seen: number): number {
-  return seen === 0 && version === HTTP_1_1 && valueIs(bytes, from, to, "chunked") ? 0 : BAD_TRANSFER_CODING;
-}
-
-/** Compares ASCII case-insensitively with a lower-case text. */
-export function valueIs(bytes: Uint8Array, from: number, to: number, lower: string): boolean {
-  if (to - from !== lower.length) return false;
-  for (let i = 0; i < lower.length; i++) {
-    const byte = bytes[from + i];
-    if ((byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte) !== lower.charCodeAt(i)) return false;
-  }
-  return true;
+  return seen === 0 && version === HTTP_1_1 && isTextAnyCase(bytes, from, to, "chunked") ? 0 : BAD_TRANSFER_CODING;
 }
 
 /** What the Connection fields of one message ask for. */
@@ -57,9 +48,9 @@ export class ConnectionOptions {
       const end = optionEnd(bytes, at, to);
       const start = skipSpace(bytes, at, end);
       const trimmed = trimSpace(bytes, start, end);
-      if (valueIs(bytes, start, trimmed, "close")) this.hasClose = true;
-      else if (valueIs(bytes, start, trimmed, "keep-alive")) this.hasKeepAlive = true;
-      else if (valueIs(bytes, start, trimmed, "upgrade")) this.hasUpgrade = true;
+      if (isTextAnyCase(bytes, start, trimmed, "close")) this.hasClose = true;
+      else if (isTextAnyCase(bytes, start, trimmed, "keep-alive")) this.hasKeepAlive = true;
+      else if (isTextAnyCase(bytes, start, trimmed, "upgrade")) this.hasUpgrade = true;
       at = end + 1;
     }
     return true;

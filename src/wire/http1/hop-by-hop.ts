@@ -1,5 +1,6 @@
 import { type Fields, REMOVED, STRIDE } from "#fields";
-import { optionEnd, skipSpace, trimSpace, valueIs } from "./framing.ts";
+import { isTextAnyCase } from "#latin1";
+import { optionEnd, skipSpace, trimSpace } from "./framing.ts";
 import { ID } from "./ids.ts";
 import { sameText } from "./target.ts";
 
@@ -33,7 +34,9 @@ function removeNamed(fields: Fields, from: number, to: number): void {
 
 function isPlainOption(bytes: Uint8Array, from: number, to: number): boolean {
   return (
-    valueIs(bytes, from, to, "close") || valueIs(bytes, from, to, "keep-alive") || valueIs(bytes, from, to, "upgrade")
+    isTextAnyCase(bytes, from, to, "close") ||
+    isTextAnyCase(bytes, from, to, "keep-alive") ||
+    isTextAnyCase(bytes, from, to, "upgrade")
   );
 }
 

@@ -1,4 +1,5 @@
 import { type Fields, REMOVED, STRIDE } from "#fields";
+import { isTextAnyCase, latin1 } from "#latin1";
 import { HTTP_1_0, HTTP_1_1, LENGTH_UNKNOWN, RequestHead } from "#message";
 import { TextCache } from "#text-cache";
 import { type BodyRangeSink, BodyReader } from "./body-reader.ts";
@@ -12,7 +13,7 @@ import {
   TRUNCATED,
 } from "./codes.ts";
 import { FieldScanner } from "./field-scanner.ts";
-import { ConnectionOptions, isChunked, joinLength, NO_LENGTH, valueIs } from "./framing.ts";
+import { ConnectionOptions, isChunked, joinLength, NO_LENGTH } from "./framing.ts";
 import { ID } from "./ids.ts";
 import { DEFAULT_HTTP1_LIMITS, type Http1Limits } from "./limits.ts";
 import { methodText } from "./methods.ts";
@@ -212,7 +213,7 @@ export class RequestReader {
         if (!connection.add(bytes, from, to)) return TOO_MANY_FIELDS;
       } else if (id === ID.upgrade) upgrade = index;
       else if (id === ID.expect && head.version === HTTP_1_1)
-        head.expectsContinue = valueIs(bytes, from, to, "100-continue");
+        head.expectsContinue = isTextAnyCase(bytes, from, to, "100-continue");
     }
     if (this.#hostIndex < 0 && head.version === HTTP_1_1) return BAD_HOST; // RFC 9112 §3.2
     if (codings > 0 && length !== NO_LENGTH) return LENGTH_AND_CODING;
@@ -238,7 +239,7 @@ export class RequestReader {
     if (upgradeIndex < 0 || !connection.hasUpgrade || head.version === HTTP_1_0 || head.bodyLength !== 0) return;
     const { at, bytes } = head.fields;
     const offset = upgradeIndex * STRIDE;
-    head.isUpgrade = at[offset + 3] < at[offset + 4] && !valueIs(bytes, at[offset + 3], at[offset + 4], "h2c");
+    head.isUpgrade = at[offset + 3] < at[offset + 4] && !isTextAnyCase(bytes, at[offset + 3], at[offset + 4], "h2c");
   }
 
   /** RFC 9112 §3.2: origin, absolute, authority (CONNECT and no other) or asterisk (OPTIONS and no other). */
@@ -299,10 +300,6 @@ export class RequestReader {
     at[offset + 3] = from;
     at[offset + 4] = to;
   }
-}
-
-function latin1(bytes: Uint8Array, from: number, to: number): string {
-  return Buffer.prototype.latin1Slice.call(bytes, from, to);
 }
 
 const PATHS = new TextCache();

@@ -1,4 +1,5 @@
 import { type Fields, REMOVED, STRIDE } from "#fields";
+import { latin1 } from "#latin1";
 import { HTTP_1_0, HTTP_1_1, LENGTH_UNKNOWN, ResponseHead } from "#message";
 import { type BodyRangeSink, BodyReader } from "./body-reader.ts";
 import {
@@ -233,7 +234,7 @@ function isInterim(status: number): boolean {
 function reasonText(head: ResponseHead, from: number, to: number): string {
   const { bytes } = head.fields;
   if (to - from === 2 && bytes[from] === 0x4f && bytes[from + 1] === 0x4b) return "OK";
-  return Buffer.prototype.latin1Slice.call(bytes, from, to);
+  return latin1(bytes, from, to);
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -1,7 +1,7 @@
 import type { HeaderLine } from "#fields";
 import type { HeaderBlock } from "#hpack";
 import type { RequestHead } from "#message";
-import { NO_ERROR } from "./error-code.ts";
+import { CANCEL, NO_ERROR, SETTINGS_TIMEOUT } from "./error-code.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import { CLIENT_PREFACE } from "./frame.ts";
 import { giveBackToStream, ReceiveWindow } from "./receive-window.ts";
@@ -14,6 +14,8 @@ import {
   HALF_CLOSED_REMOTE,
   type Http2Stream,
   NEVER_PROCESSED,
+  NEVER_SENT,
+  STALLED,
   type StreamOwner,
 } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
@@ -43,7 +45,8 @@ export interface Http2Owner {
  *   from anywhere: failed (by the peer's fault) or lost (the transport is gone)
  *
  * Every bound on what the peer can make it hold or do: streams by `maxConcurrentStreams`, header blocks before they are
- * buffered, bodies by the receive windows, cheap frames and resets by budgets that time and useful work refill.
+ * buffered, bodies by the receive windows, cheap frames and resets by budgets that time and useful work refill; in time,
+ * by `tick`: SETTINGS of ours without answer, and bytes of ours that find no window.
  */
 export class Http2Connection implements ReceiverOwner, SenderOwner {
   readonly isServer: boolean;
@@ -58,6 +61,9 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
   #isGoingAway = false;
   #hasPeerSettings = false;
   #drainState = NOT_DRAINING;
+  /** Client role: of streams from this id on the transport has taken nothing. */
+  #unsentFromId = 1;
+  #settingsSinceMs = -1; // the first tick without their ACK
   /** PINGs of ours without answer. */
   unansweredPings = 0;
 
@@ -136,11 +142,34 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
     this.sender.ping(KEEP_ALIVE_PING, false);
   }
 
+  /** Checks the time limits. To be called about once a second with monotonic milliseconds. */
+  tick(nowMs: number): void {
+    if (this.#isFailed) return;
+    if (!this.#receiver.isSettingsAcked) {
+      if (this.#settingsSinceMs < 0) this.#settingsSinceMs = nowMs;
+      if (nowMs - this.#settingsSinceMs >= SETTINGS_MS) {
+        this.fail(SETTINGS_TIMEOUT, `SETTINGS without an ACK for ${SETTINGS_MS} ms`); // RFC 9113 §6.5.3
+        return;
+      }
+    }
+    for (const stream of this.sender.stalled(nowMs, STALL_MS)) {
+      const { owner } = stream;
+      this.resetStream(stream, CANCEL);
+      owner?.reset(CANCEL, STALLED);
+    }
+  }
+
+  /** The transport took bytes of `sender.output`: perhaps of every stream so far. */
+  flushed(): void {
+    this.#unsentFromId = this.streams.nextId;
+    this.sender.flushed();
+  }
+
   /** The transport is gone: tells every stream. */
   lost(): void {
     this.#isFailed = true;
     this.#isGoingAway = true;
-    this.#abandonAll(CONNECTION_LOST);
+    this.#abandonAll();
   }
 
   /** Ends a stream with RST_STREAM; its owner hears nothing more. */
@@ -230,7 +259,7 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
     this.#isFailed = true;
     this.#isGoingAway = true;
     this.sender.goAway(this.streams.lastPeerId, code, reason);
-    this.#abandonAll(CONNECTION_LOST);
+    this.#abandonAll();
     this.#owner.goingAway();
     this.#owner.failed(code, reason);
     return false;
@@ -248,8 +277,11 @@ export class Http2Connection implements ReceiverOwner, SenderOwner {
     if (this.#isGoingAway && this.streams.size === 0 && !this.#isFailed) this.#owner.finished();
   }
 
-  #abandonAll(origin: number): void {
-    for (const stream of this.streams.all()) this.#abandon(stream, NO_ERROR, origin);
+  #abandonAll(): void {
+    for (const stream of this.streams.all()) {
+      const isUnsent = !this.isServer && stream.id >= this.#unsentFromId;
+      this.#abandon(stream, NO_ERROR, isUnsent ? NEVER_SENT : CONNECTION_LOST);
+    }
   }
 
   #abandon(stream: Http2Stream, code: number, origin: number): void {
@@ -264,5 +296,8 @@ const NOT_DRAINING = 0;
 const DRAIN_ANNOUNCED = 1;
 const DRAINING = 2;
 
+const SETTINGS_MS = 10_000;
+/** As HTTP/1 connections bound clients that take nothing of a response. */
+const STALL_MS = 60_000;
 const KEEP_ALIVE_PING = Buffer.from("linkerdk", "latin1");
 const DRAIN_PING = Buffer.from("drain-ts", "latin1");

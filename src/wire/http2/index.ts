@@ -15,7 +15,9 @@ export {
   CONNECTION_LOST,
   Http2Stream,
   NEVER_PROCESSED,
+  NEVER_SENT,
   RESET_BY_PEER,
   RESET_BY_RULE,
+  STALLED,
   type StreamOwner,
 } from "./stream.ts";

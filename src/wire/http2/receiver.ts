@@ -103,6 +103,11 @@ export class Http2Receiver implements FrameSink {
     this.#state = isServer ? EXPECT_PREFACE : EXPECT_SETTINGS;
   }
 
+  /** The peer has taken our SETTINGS. */
+  get isSettingsAcked(): boolean {
+    return this.#isSettingsAcked;
+  }
+
   receive(chunk: Uint8Array): void {
     const from = this.#state === EXPECT_PREFACE ? this.#preface(chunk) : 0;
     if (from >= 0) this.#reader.read(chunk, from, chunk.length);

@@ -44,6 +44,7 @@ export class Http2Sender {
   readonly #settings: Http2Settings;
   /** The connection's send window (RFC 9113 §6.9). */
   #window = DEFAULT_WINDOW_BYTES;
+  #hasGrown = false; // since the last tick
   /** Streams with queued bytes, an end behind them, or a producer to wake; served in turn, a frame each. */
   #waiting: Http2Stream[] = [];
   /** The last frame in `output` when it is DATA that may still be marked as the stream's end. */
@@ -97,6 +98,7 @@ export class Http2Sender {
     if (stream.queuedToSend === 0) at = this.#write(stream, bytes, from, to);
     if (at < to) {
       stream.unsent ??= new Backlog(MAX_OUTPUT_BYTES);
+      if (stream.queuedToSend === 0) stream.unsent.hasMoved = true;
       stream.unsent.bytes.appendRange(bytes, at, to);
       this.#wait(stream);
     }
@@ -135,9 +137,24 @@ export class Http2Sender {
 
   // --- windows ---
 
+  /** Streams whose bytes have found no window for `stallMs`. To be asked about once a second. */
+  stalled(nowMs: number, stallMs: number): readonly Http2Stream[] {
+    if (this.#waiting.length === 0) return NO_STREAMS;
+    const hasGrown = this.#hasGrown;
+    this.#hasGrown = false;
+    return this.#waiting.filter(({ unsent, queuedToSend, sendWindow }) => {
+      if (unsent === null || queuedToSend === 0) return false;
+      const isShut = sendWindow <= 0 || (this.#window <= 0 && !hasGrown);
+      if (!isShut || unsent.hasMoved) unsent.movedAtMs = nowMs;
+      unsent.hasMoved = false;
+      return nowMs - unsent.movedAtMs >= stallMs;
+    });
+  }
+
   /** The peer's WINDOW_UPDATE for the connection. False when it passes 2^31-1 (RFC 9113 §6.9.1). */
   grow(increment: number): boolean {
     this.#window += increment;
+    this.#hasGrown = true;
     if (this.#window > MAX_WINDOW_BYTES) return false;
     this.pump();
     return true;
@@ -216,6 +233,7 @@ export class Http2Sender {
       const at = this.#write(stream, queue.bytes, queue.start, limit);
       const sent = at - queue.start;
       queue.consume(sent);
+      if (sent > 0) unsent.hasMoved = true;
       if (queue.size > 0) {
         if (sent > 0) this.#wait(stream);
         else stream.isWaiting = true; // the caller puts it back
@@ -347,3 +365,4 @@ const KEPT_OUTPUT_BYTES = 512 * 1024;
 const MAX_DATA_BYTES = 16_384;
 const MAX_REASON_BYTES = 256;
 const NONE: readonly HeaderLine[] = [];
+const NO_STREAMS: readonly Http2Stream[] = [];

@@ -58,6 +58,11 @@ export class StreamTable {
     return id;
   }
 
+  /** Client role: every stream from this id on is still to be opened. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
   /** Server role: whether the peer may open this stream now. */
   isNew(id: number): boolean {
     return this.#isServer && (id & 1) === 1 && id > this.#lastPeerId;

@@ -23,6 +23,10 @@ export const RESET_BY_RULE = 1;
 export const NEVER_PROCESSED = 2;
 /** The connection broke under it. */
 export const CONNECTION_LOST = 3;
+/** The connection broke before a byte of it was written. */
+export const NEVER_SENT = 4;
+/** We reset it because its bytes found no window for too long. */
+export const STALLED = 5;
 
 /** What a stream tells whoever uses it. Views and fields are lent until the call returns. */
 export interface StreamOwner {
@@ -61,6 +65,9 @@ export class Backlog {
   trailers: Fields | null = null;
   /** The protocol that the trailers come from. */
   version = HTTP_2;
+  /** To send: bytes of it went out, or began to wait, since the last tick. */
+  hasMoved = true;
+  movedAtMs = 0;
 
   constructor(maxBytes: number) {
     this.bytes = new OutputBuffer(maxBytes);

@@ -5,17 +5,18 @@ import { HTTP_2, type RequestHead, type ResponseHead } from "#message";
 import { formatAddress } from "#net/address";
 import { type Breaker, ConsecutiveFailures, NO_BREAKER } from "../../balance/breaker.ts";
 import { PeakEwma } from "../../balance/peak-ewma.ts";
-import type { RelayError } from "../../errors.ts";
+import { RelayError } from "../../errors.ts";
 import { type HttpSeries, isGrpcFailure } from "../../metrics/http-series.ts";
 import type { ProxyMetrics } from "../../metrics/proxy-metrics.ts";
 import { HttpPool, type PoolObserver } from "../../pool/http-pool.ts";
 import type { ClientConnection } from "../../relay/exchange.ts";
-import type { CallTarget, HttpCall } from "../../relay/http-call.ts";
+import type { CallOrigin, CallTarget, HttpCall } from "../../relay/http-call.ts";
 import { takeOrigProtoResponse } from "../../relay/orig-proto.ts";
 import type { EndpointInfo } from "../endpoint/endpoint-info.ts";
 import { type HttpDialer, type HttpSession, openHttp } from "../endpoint/http-dialer.ts";
-import { type BalancedEndpoint, Balancer, type EndpointOwner, type EndpointState } from "./balancer.ts";
+import { Balancer, type EndpointOwner, type EndpointState } from "./balancer.ts";
 import type { ConcreteDeps } from "./concrete.ts";
+import { Dispatch, type DispatchEndpoint } from "./dispatch.ts";
 import { Reachability, type ReachabilityOwner } from "./reachability.ts";
 
 export interface AccrualOptions {
@@ -32,7 +33,7 @@ export interface HttpConcreteDeps extends ConcreteDeps {
 }
 
 /** Where HTTP requests of one backend go. */
-export class HttpConcrete {
+export class HttpConcrete implements CallOrigin {
   readonly name: string;
   readonly balancer: Balancer<HttpEndpoint>;
   readonly #release: () => void;
@@ -50,14 +51,52 @@ export class HttpConcrete {
     return this.balancer.hasReady;
   }
 
+  /**
+   * Finds an endpoint and a connection for one call. With both at hand the request leaves before this returns; otherwise its
+   * head is copied, and it waits.
+   */
+  send(call: HttpCall, head: RequestHead, added: HeaderLine[]): void {
+    const requiredId = takeRequiredId(head);
+    if (requiredId !== undefined && !this.#isIdentified(requiredId, call)) return;
+    const endpoint = this.balancer.pick();
+    const connection = endpoint?.poolFor(head).take();
+    if (endpoint && connection) {
+      call.keep(head, added, this);
+      endpoint.open(connection, head, added, call);
+    } else new Dispatch(this.balancer, call, head.copy(), [...added]).start(endpoint);
+  }
+
+  returned(call: HttpCall, target: CallTarget, cause: RelayError): boolean {
+    const { head, added } = call.kept!;
+    return new Dispatch(this.balancer, call, head, added).returned(call, target, cause);
+  }
+
   close(): void {
     this.#release();
     this.balancer.close();
   }
+
+  /** `l5d-require-id`: every endpoint must have this identity. */
+  #isIdentified(requiredId: string, call: HttpCall): boolean {
+    const endpoint = this.balancer.pick();
+    const id = endpoint?.info.identity?.id;
+    if (!endpoint || id === requiredId) return true;
+    const message = `required the identity "${requiredId}", the endpoint has "${id ?? "none"}"`;
+    call.fail(new RelayError("identity-required", "proxy", "never", message));
+    return false;
+  }
+}
+
+function takeRequiredId(head: RequestHead): string | undefined {
+  const index = head.fields.find(REQUIRE_ID);
+  if (index < 0) return undefined;
+  const value = head.fields.value(index);
+  head.fields.remove(index);
+  return value.toLowerCase();
 }
 
 /** One peer: its connections by protocol, whether it can be reached, how slow it looks, whether it is trusted, and its counters. */
-export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver, ReachabilityOwner {
+export class HttpEndpoint implements DispatchEndpoint, PoolObserver, ReachabilityOwner {
   readonly info: EndpointInfo;
   readonly session: HttpSession;
   readonly #deps: HttpConcreteDeps;
@@ -132,9 +171,9 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
     this.#pool2?.retire();
   }
 
-  sent(): void {
+  sent(isAgain: boolean): void {
     this.#inFlight++;
-    this.#series.requests.value++;
+    if (!isAgain) this.#series.requests.value++;
     if (this.#breaker !== NO_BREAKER) this.#breaker.started(this.#deps.clock.monotonicMs());
   }
 
@@ -169,6 +208,16 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
     const wasEjected = this.#breaker.isEjected;
     if (cause.side === "client") this.#breaker.abandoned();
     else this.#breaker.failed(this.#deps.clock.monotonicMs());
+    this.#judged(wasEjected);
+  }
+
+  /** A connection that had been closed says nothing about the next; one who refuses will do so again. */
+  returned(cause: RelayError): void {
+    this.#inFlight--;
+    if (this.#breaker === NO_BREAKER) return;
+    const wasEjected = this.#breaker.isEjected;
+    if (cause.code === "stream-reset") this.#breaker.failed(this.#deps.clock.monotonicMs());
+    else this.#breaker.abandoned();
     this.#judged(wasEjected);
   }
 
@@ -235,5 +284,6 @@ export class HttpEndpoint implements BalancedEndpoint, CallTarget, PoolObserver,
   }
 }
 
+const REQUIRE_ID = knownId("l5d-require-id");
 /** What the peer's proxy says to this one is not for the application. */
 const FROM_PEER_PROXY = [knownId("l5d-proxy-error"), knownId("l5d-proxy-connection")];

@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
 import { FakeClock } from "#lib/clock";
 import { seededRandom } from "#lib/random";
-import { HTTP_2 } from "#message";
+import { HTTP_2, LENGTH_UNKNOWN } from "#message";
 import { FakePeers, notingClient, plainSet, requestNamed } from "../../../../test/support/fake-peers.ts";
+import { RelayError } from "../../errors.ts";
 import { ProxyMetrics } from "../../metrics/proxy-metrics.ts";
+import type { RequestSink } from "../../relay/exchange.ts";
 import type { EndpointListener } from "../concrete/endpoint-sets.ts";
 import { type AccrualOptions, HttpConcrete } from "../concrete/http-concrete.ts";
 import { TcpConcrete } from "../concrete/tcp-concrete.ts";
@@ -17,6 +19,7 @@ function setup(accrual?: AccrualOptions) {
   const clock = new FakeClock();
   const events: string[] = [];
   const peers = new FakePeers(events);
+  const queue = { length: 0 };
   const metrics = new ProxyMetrics();
   let listener: EndpointListener | undefined;
   const deps = {
@@ -30,7 +33,11 @@ function setup(accrual?: AccrualOptions) {
     failfastMs: 3000,
     connectBackoff: { minMs: 100, maxMs: 10_000, jitter: 0 },
     load: { defaultRttMs: 30, decayMs: 10_000 },
-    observer: { endpoints() {}, queued() {}, gate: (isOpen: boolean) => void events.push(isOpen ? "open" : "shut") },
+    observer: {
+      endpoints() {},
+      queued: (length: number) => void (queue.length = length),
+      gate: (isOpen: boolean) => void events.push(isOpen ? "open" : "shut"),
+    },
     accrual,
     maxIdle: 10,
     poolIdleMs: 60_000,
@@ -54,7 +61,14 @@ function setup(accrual?: AccrualOptions) {
     inFlight,
   );
   const send = (name: string, more = {}) => http.request(requestNamed(name, more), notingClient(name, events));
-  return { clock, concrete, events, inFlight, metrics, peers, send, set };
+  /** Sends a request whose body the test says to what this returns. */
+  const post = (name: string): RequestSink => {
+    let body!: RequestSink;
+    const client = notingClient(name, events, (sink) => void (body ??= sink));
+    http.request(requestNamed(name, { bodyLength: LENGTH_UNKNOWN }), client);
+    return body;
+  };
+  return { clock, concrete, events, inFlight, metrics, peers, post, queue, send, set };
 }
 
 test("an endpoint that leaves hands what waits for its connection to one that stays", () => {
@@ -293,6 +307,134 @@ test("a request that no endpoint takes in time fails with why the last one did n
   const [slow] = peers.dialled;
   peers.refuse(slow);
   expect(events.slice(1)).toEqual([`a 502: Cannot connect to ${slow}:80: connect-refused`]);
+});
+
+test("a request that its peer refused goes to each other endpoint once, then once more to the last one", () => {
+  const { events, inFlight, metrics, peers, send, set } = setup();
+  set("10.0.0.1", "10.0.0.2");
+  send("a");
+  const [one] = peers.dialled;
+  peers.accept(one).refuse();
+  const [two] = peers.dialled;
+  expect(two).not.toBe(one);
+  peers.accept(two).refuse();
+  peers.accept(two).answer();
+  const sent = [`a sent to ${one}`, `a sent to ${two}`, `a sent to ${two}`];
+  expect(withoutDials(events)).toEqual([...sent, "a 200"]);
+  expect(inFlight.count).toBe(0);
+  const rendered = metrics.registry.render();
+  expect(rendered).toContain("\nrequest_total 1\n");
+  expect(rendered).not.toContain('classification="failure"');
+});
+
+test("peers that refuse a request every time end it after four of them", () => {
+  const { events, inFlight, peers, send, set } = setup();
+  set(...[1, 2, 3, 4, 5, 6].map((last) => `10.0.0.${last}`));
+  send("a");
+  for (let count = 1; count <= 4; count++) peers.accept(peers.dialled[0]).refuse();
+  expect(peers.dialled).toEqual([]);
+  expect(new Set(events.filter((event) => event.includes("sent to"))).size).toBe(4);
+  expect(withoutWhy(events.slice(-1)[0])).toBe("a 502");
+  expect(inFlight.count).toBe(0);
+});
+
+test("after a connection that had been closed, another idle one of the same peer is not trusted", () => {
+  const { events, peers, send, set } = setup();
+  set("10.0.0.1");
+  for (const name of ["a", "b"]) send(name);
+  const idle = [peers.accept("10.0.0.1"), peers.accept("10.0.0.1")];
+  for (const connection of idle) connection.answer();
+  events.length = 0;
+  send("c");
+  idle[1].wasClosed();
+  expect(events).toEqual(["c sent to 10.0.0.1", "dial 10.0.0.1"]);
+  idle[0].close();
+  peers.accept("10.0.0.1").answer();
+  expect(events.slice(2)).toEqual(["c sent to 10.0.0.1", "c 200"]);
+});
+
+test.each(["if-unsent", "never"] as const)("a request that its peer may have processed (%s) is sent once", (retry) => {
+  const { events, peers, send, set } = setup();
+  set("10.0.0.1", "10.0.0.2");
+  send("a");
+  peers.accept(peers.dialled[0]).refuse(retry);
+  expect(peers.dialled).toEqual([]);
+  expect(events.map(withoutWhy).slice(-1)).toEqual(["a 502"]);
+});
+
+test("a request that has been answered with 100 or more is not sent again", () => {
+  const { events, peers, send, set } = setup();
+  set("10.0.0.1", "10.0.0.2");
+  send("a");
+  const connection = peers.accept(peers.dialled[0]);
+  connection.interim();
+  connection.refuse();
+  expect(peers.dialled).toEqual([]);
+  expect(events.map(withoutWhy).slice(-1)).toEqual(["a 502"]);
+});
+
+test("a short body is said again, and what comes of it in between waits", () => {
+  const { events, peers, post, send, set } = setup();
+  set("10.0.0.1");
+  send("first");
+  const connection = peers.accept("10.0.0.1");
+  connection.answer();
+  const body = post("a");
+  expect(body.body(Buffer.from("one"), 0, 3)).toBe(true);
+  connection.wasClosed();
+  expect(body.body(Buffer.from("two"), 0, 3)).toBe(false);
+  const next = peers.accept("10.0.0.1");
+  body.body(Buffer.from("three"), 0, 5);
+  body.end(null);
+  expect(next.said).toBe("onetwothree;");
+  next.refuse("never");
+  expect(events.map(withoutWhy).slice(-1)).toEqual(["a 502"]);
+});
+
+test("a request with more of a body than is kept is not sent again", () => {
+  const { events, peers, post, send, set } = setup();
+  set("10.0.0.1");
+  send("first");
+  const connection = peers.accept("10.0.0.1");
+  connection.answer();
+  const body = post("a");
+  body.body(Buffer.alloc(4096, "x"), 0, 4096);
+  body.body(Buffer.from("y"), 0, 1);
+  connection.wasClosed();
+  expect(peers.dialled).toEqual([]);
+  expect(events.map(withoutWhy).slice(-1)).toEqual(["a 502"]);
+});
+
+test("a client that leaves while its request is between two peers takes it along", () => {
+  const { events, inFlight, peers, post, send, set } = setup();
+  set("10.0.0.1");
+  send("first");
+  const connection = peers.accept("10.0.0.1");
+  connection.answer();
+  const body = post("a");
+  connection.wasClosed();
+  body.abort(new RelayError("client-gone", "client", "never", "left"));
+  expect(inFlight.count).toBe(0);
+  events.length = 0;
+  peers.accept("10.0.0.1");
+  expect(events).toEqual([]);
+});
+
+test("a client that leaves while its request waits gives its place back, and nothing is sent", () => {
+  const { concrete, events, inFlight, peers, post, queue, set } = setup();
+  const left = new RelayError("client-gone", "client", "never", "left");
+  const first = post("a");
+  expect(queue.length).toBe(1);
+  first.abort(left);
+  expect([queue.length, inFlight.count]).toEqual([0, 0]);
+  set("10.0.0.1");
+  const second = post("b");
+  const pool = concrete.balancer.pick()!.poolFor(requestNamed("b"));
+  expect(pool.waitingCount).toBe(1);
+  second.abort(left);
+  expect([pool.waitingCount, inFlight.count]).toEqual([0, 0]);
+  peers.accept("10.0.0.1");
+  expect(events).toEqual(["dial 10.0.0.1"]);
 });
 
 const withoutDials = (events: readonly string[]) => events.filter((event) => !event.startsWith("dial")).map(withoutWhy);

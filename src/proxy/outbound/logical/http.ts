@@ -1,4 +1,4 @@
-import { HeaderLine, knownId } from "#fields";
+import { HeaderLine } from "#fields";
 import type { Clock } from "#lib/clock";
 import type { Random } from "#lib/random";
 import { HTTP_2, type RequestHead, ResponseHead } from "#message";
@@ -6,14 +6,12 @@ import { formatAddress } from "#net/address";
 import { RelayError } from "../../errors.ts";
 import { errorLabel } from "../../metrics/error-label.ts";
 import type { ProxyMetrics } from "../../metrics/proxy-metrics.ts";
-import type { HttpPool, PoolWaiter } from "../../pool/http-pool.ts";
-import type { ClientConnection, RequestHandler, ServerStream } from "../../relay/exchange.ts";
+import type { RequestHandler, ServerStream } from "../../relay/exchange.ts";
 import { HttpCall } from "../../relay/http-call.ts";
 import { type AttemptStream, RetryingExchange } from "../../retry/exchange.ts";
 import { drawFailure, editRequest, type Filters, locationOf } from "../../route/filters.ts";
 import { describeRef } from "../../route/metadata.ts";
-import type { Waiter } from "../concrete/balancer.ts";
-import type { HttpConcrete, HttpEndpoint } from "../concrete/http-concrete.ts";
+import type { HttpConcrete } from "../concrete/http-concrete.ts";
 import type { Target } from "../discover.ts";
 import { pickBackend } from "./pick-backend.ts";
 import type { HttpRule, RouteBackend } from "./policy.ts";
@@ -143,7 +141,7 @@ export class OutboundHttp implements RequestHandler {
     const { requestMs, responseMs } = rule.timeouts;
     if (requestMs > 0) limitCall(call, clock, requestMs, "request-timeout", concrete.name);
     if (responseMs > 0) limitCall(call, clock, responseMs, "response-timeout", concrete.name);
-    dispatch(concrete, call, head, added);
+    concrete.send(call, head, added);
   }
 
   /** The first call stands for all attempts: it keeps the place in flight, and ends with the last of them. */
@@ -173,7 +171,7 @@ export class OutboundHttp implements RequestHandler {
       if (policy.headersTimeoutMs > 0 && !stream.isLast) {
         limitHeaders(call, clock, policy.headersTimeoutMs, concrete.name);
       }
-      dispatch(concrete, call, kept.copy(), [...lines]);
+      concrete.send(call, kept.copy(), [...lines]);
     };
     new RetryingExchange(whole.stream, {
       policy,
@@ -237,114 +235,3 @@ function answeredByFilter(
   if (filters.request.length > 0) editRequest(filters.request, head, added);
   return false;
 }
-
-/**
- * Finds an endpoint and a connection for one call. With both at hand the request leaves before this returns; otherwise its
- * head is copied, and it waits.
- */
-function dispatch(concrete: HttpConcrete, call: HttpCall, head: RequestHead, added: HeaderLine[]): void {
-  const requiredId = takeRequiredId(head);
-  if (requiredId !== undefined && !isIdentified(requiredId, concrete, call)) return;
-  const endpoint = concrete.balancer.pick();
-  const connection = endpoint?.poolFor(head).take();
-  if (endpoint && connection) endpoint.open(connection, head, added, call);
-  else new Dispatch(concrete, call, head.copy(), [...added]).start(endpoint);
-}
-
-/** `l5d-require-id`: every endpoint must have this identity. */
-function isIdentified(requiredId: string, { balancer }: HttpConcrete, call: HttpCall): boolean {
-  const endpoint = balancer.pick();
-  const id = endpoint?.info.identity?.id;
-  if (!endpoint || id === requiredId) return true;
-  const message = `required the identity "${requiredId}", the endpoint has "${id ?? "none"}"`;
-  call.fail(new RelayError("identity-required", "proxy", "never", message));
-  return false;
-}
-
-/** A call that waits for an endpoint (in the balancer's queue) and then for a connection. */
-class Dispatch implements Waiter, PoolWaiter {
-  readonly #concrete: HttpConcrete;
-  readonly #call: HttpCall;
-  readonly #head: RequestHead;
-  readonly #added: HeaderLine[];
-  #endpoint: HttpEndpoint | null = null; // the one whose connection we wait for, or got
-  #pool: HttpPool | null = null; // where we wait for it
-  #tried: HttpEndpoint[] | null = null; // no connection came of them, since we last waited for any
-
-  /** The head and what is added to it are ours. */
-  constructor(concrete: HttpConcrete, call: HttpCall, head: RequestHead, added: HeaderLine[]) {
-    this.#concrete = concrete;
-    this.#call = call;
-    this.#head = head;
-    this.#added = added;
-  }
-
-  /** Waits for this endpoint's connection; without one, for any endpoint. */
-  start(endpoint: HttpEndpoint | undefined): void {
-    this.#call.holdUntilDone(() => this.#cancel());
-    if (endpoint) this.#await(endpoint);
-    else this.#concrete.balancer.wait(this);
-  }
-
-  wake(): void {
-    if (this.#call.isDone) return;
-    this.#tried = null;
-    const endpoint = this.#concrete.balancer.pick();
-    if (endpoint) this.#await(endpoint);
-    else this.#concrete.balancer.wait(this);
-  }
-
-  opened(connection: ClientConnection): void {
-    this.#pool = null;
-    if (this.#call.isDone) return;
-    this.#endpoint!.open(connection, this.#head, this.#added, this.#call);
-  }
-
-  /** A connection could not be made, or its endpoint left: the next one. A full queue or a shut gate is final. */
-  failed(failure: RelayError): void {
-    const isFinal = this.#pool === null || failure.code === "load-shed";
-    this.#pool = null;
-    if (this.#call.isDone) return;
-    const isLate = failure.code !== "draining" && this.#concrete.balancer.isOverdue(this.#call.startedAtMs);
-    if (isFinal || isLate) this.#call.fail(failure);
-    else this.#awaitOther(failure);
-  }
-
-  /** Nothing was sent. Each endpoint is tried once; when none is left, we wait until one is ready anew. */
-  #awaitOther(failure: RelayError): void {
-    const { balancer } = this.#concrete;
-    this.#tried ??= [];
-    this.#tried.push(this.#endpoint!);
-    const other = balancer.pickOther(this.#tried);
-    if (other) this.#await(other);
-    else if (balancer.hasReady) this.#call.fail(failure);
-    else balancer.wait(this);
-  }
-
-  #await(endpoint: HttpEndpoint): void {
-    this.#endpoint = endpoint;
-    const pool = endpoint.poolFor(this.#head);
-    const connection = pool.take();
-    if (connection) {
-      this.opened(connection);
-      return;
-    }
-    this.#pool = pool;
-    pool.wait(this);
-  }
-
-  #cancel(): void {
-    this.#concrete.balancer.cancelWait(this);
-    this.#pool?.cancelWait(this);
-  }
-}
-
-function takeRequiredId(head: RequestHead): string | undefined {
-  const index = head.fields.find(REQUIRE_ID);
-  if (index < 0) return undefined;
-  const value = head.fields.value(index);
-  head.fields.remove(index);
-  return value.toLowerCase();
-}
-
-const REQUIRE_ID = knownId("l5d-require-id");
