@@ -12,7 +12,7 @@ const [host, port, rate, seconds, connectionCount] = [process.argv[2], ...proces
 ];
 const REQUEST = Buffer.from(`GET /bench HTTP/1.1\r\nhost: ${host}:${port}\r\nuser-agent: bench\r\naccept: */*\r\n\r\n`);
 const WARM_UP_SHARE = 0.2; // of the run, not counted
-const LAST_REPLIES_MS = 1_000; // how long replies to the last requests are waited for
+const LAST_REPLIES_MS = 10_000; // how long replies to the last requests are waited for
 const SPARE = 1.5; // Poisson arrivals vary
 
 const connections = new Connections(host, port, connectionCount);
