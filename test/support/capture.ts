@@ -15,14 +15,26 @@ export interface Segment {
 const LAST_PORT = 9;
 const LAST_CALL = ["bash", "-c", `(exec 3<>/dev/tcp/127.0.0.1/${LAST_PORT}) 2>/dev/null; true`];
 
+/**
+ * Where packets wait until tcpdump, which may have to wait for a core, takes them. They are packed in it: with
+ * `--immediate-mode` each would fill a slot of the largest packet, and the fifth be lost.
+ */
+const BUFFER_KIB = 32_768;
+
 /** Captures TCP in the network namespace of a process until stopped. */
 export class Capture {
   readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
   readonly #enter: readonly string[];
+  readonly #errors: Promise<string>;
 
-  private constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">, enter: readonly string[]) {
+  private constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">, enter: readonly string[], errors: Promise<string>) {
     this.#child = child;
     this.#enter = enter;
+    this.#errors = errors;
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   /** Resolves when packets are being captured. `enter` is the command that enters the namespace, like `nsenter -t 1 -n`. */
@@ -32,8 +44,9 @@ export class Capture {
       "tcpdump",
       "-i",
       "any",
-      "--immediate-mode",
       "-U",
+      "-B",
+      String(BUFFER_KIB),
       "-s",
       "0",
       "-Z",
@@ -43,19 +56,22 @@ export class Capture {
       `(${filter}) or (tcp dst port ${LAST_PORT} and host 127.0.0.1)`,
     ];
     const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-    const capture = new Capture(child, enter);
-    const reader = child.stderr.getReader();
+    const errors = child.stderr.getReader();
     let said = "";
     while (!said.includes("listening on")) {
-      const { value, done } = await reader.read();
+      const { value, done } = await errors.read();
       if (done) throw new Error(`tcpdump did not start: ${said}`);
       said += new TextDecoder().decode(value);
     }
-    reader.releaseLock();
-    return capture;
+    const rest = (async () => {
+      let text = "";
+      for (let part = await errors.read(); !part.done; part = await errors.read()) text += new TextDecoder().decode(part.value);
+      return text;
+    })();
+    return new Capture(child, enter, rest);
   }
 
-  /** Everything that was said before this call. */
+  /** Everything that was said before this call. Throws when some of it was not seen. */
   async stop(): Promise<Segment[]> {
     const lastCall = Bun.spawn([...this.#enter, ...LAST_CALL], { stdio: ["ignore", "ignore", "ignore"] });
     const chunks: Uint8Array[] = [];
@@ -68,7 +84,9 @@ export class Capture {
     await lastCall.exited;
     this.#child.kill("SIGINT");
     await this.#child.exited;
-    if (!packets.some(isLastCall)) throw new Error("tcpdump ended before it was asked to");
+    const errors = await this.#errors;
+    if (!packets.some(isLastCall)) throw new Error(`tcpdump ended before it was asked to: ${errors}`);
+    if (!/^0 packets dropped by kernel$/m.test(errors)) throw new Error(`The capture has gaps: ${errors}`);
     return packets.filter(hasPayload);
   }
 }
