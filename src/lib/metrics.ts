@@ -56,7 +56,7 @@ export class Histogram implements Idling {
 }
 
 export interface Family<T> {
-  /** The series with these labels, made on first use. Order of labels does not matter to identity. */
+  /** The series with these labels, made on first use. Their order does not matter; the object must not change later. */
   series(labels?: Labels): T;
   /** Forgets a series, for example of a connection's endpoint that went away. */
   remove(labels?: Labels): void;
@@ -65,6 +65,7 @@ export interface Family<T> {
 type Kind = "counter" | "gauge" | "histogram";
 
 const DEFAULT_MAX_SERIES = 10_000; // a proxy with 100 services and a dozen statuses each holds about 5,000
+const NO_LABELS: Labels = {};
 const OVERFLOW: Labels = { overflow: "true" };
 
 export class MetricsRegistry {
@@ -128,6 +129,16 @@ interface Shared {
 /** Rendered labels, each text once: the same ones stand in many families. As many as there are series at most. */
 class LabelTexts {
   readonly #texts = new Map<string, { readonly text: string; users: number }>();
+  #labels: Labels | null = null; // rendered last: one object often asks several families in a row
+  #text = "";
+
+  render(labels: Labels): string {
+    if (labels !== this.#labels) {
+      this.#text = renderLabels(labels);
+      this.#labels = labels;
+    }
+    return this.#text;
+  }
 
   /** The text that stands for all that equal it; `release` it when the series is gone. */
   take(text: string): string {
@@ -161,8 +172,8 @@ class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
     });
   }
 
-  series(labels: Labels = {}): T {
-    const text = renderLabels(labels);
+  series(labels: Labels = NO_LABELS): T {
+    const text = this.#shared.texts.render(labels);
     const known = this.#series.get(text);
     if (known) return known;
     if (this.#shared.seriesLeft <= 0 && labels !== OVERFLOW) return this.series(OVERFLOW);
@@ -172,8 +183,8 @@ class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
     return made;
   }
 
-  remove(labels: Labels = {}): void {
-    this.#series.delete(renderLabels(labels));
+  remove(labels: Labels = NO_LABELS): void {
+    this.#series.delete(this.#shared.texts.render(labels));
   }
 
   forgetIdle(): void {
@@ -209,13 +220,19 @@ function activityOf(series: Counter | Gauge | Histogram): number | undefined {
 }
 
 function renderLabels(labels: Labels): string {
-  const names = Object.keys(labels).sort();
-  return names.map((name) => `${name}="${escapeValue(String(labels[name]))}"`).join(",");
+  const parts: string[] = [];
+  for (const name of Object.keys(labels).sort()) {
+    parts.push(parts.length === 0 ? "" : ",", name, '="', escapeValue(String(labels[name])), '"');
+  }
+  return parts.join("");
 }
 
 function escapeValue(value: string): string {
+  if (!ESCAPED.test(value)) return value;
   return value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n");
 }
+
+const ESCAPED = /[\\"\n]/;
 
 function renderNumber(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return "+Inf";
