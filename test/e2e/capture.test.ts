@@ -17,7 +17,9 @@ test("a capture misses nothing of what is said while it does not get to read", a
   await speaker.run(process.execPath, "-e", CONVERSATION);
   process.kill(capture.pid, "SIGCONT");
   const segments = await capture.stop();
-  const missing = Array.from({ length: TURNS }, (_, turn) => `turn ${turn}.`).filter((text) => !carries(segments, text));
+  const missing = Array.from({ length: TURNS }, (_, turn) => `turn ${turn}.`).filter(
+    (text) => !carries(segments, text),
+  );
   expect(missing).toEqual([]);
 }, 30_000);
 

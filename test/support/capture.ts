@@ -27,7 +27,11 @@ export class Capture {
   readonly #enter: readonly string[];
   readonly #errors: Promise<string>;
 
-  private constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">, enter: readonly string[], errors: Promise<string>) {
+  private constructor(
+    child: Bun.Subprocess<"ignore", "pipe", "pipe">,
+    enter: readonly string[],
+    errors: Promise<string>,
+  ) {
     this.#child = child;
     this.#enter = enter;
     this.#errors = errors;
@@ -65,7 +69,8 @@ export class Capture {
     }
     const rest = (async () => {
       let text = "";
-      for (let part = await errors.read(); !part.done; part = await errors.read()) text += new TextDecoder().decode(part.value);
+      for (let part = await errors.read(); !part.done; part = await errors.read())
+        text += new TextDecoder().decode(part.value);
       return text;
     })();
     return new Capture(child, enter, rest);
