@@ -60,3 +60,18 @@ test("connections that leave within a round are not asked, and the others are", 
   for (let ms = 0; ms < 1000; ms += 50) clock.advance(50);
   for (let i = 0; i < 200; i++) expect(asked.includes(i)).toBe(i < 100 || i >= 150);
 });
+
+test("connections that left are kept by nothing, also when it was within a round", async () => {
+  const clock = new FakeClock();
+  const ticker = new Ticker(clock);
+  const left = await (async () => {
+    const all = Array.from({ length: 200 }, () => ({ tick() {} }));
+    for (const one of all) ticker.add(one);
+    clock.advance(1000);
+    for (const one of all) ticker.remove(one);
+    return all.map((one) => new WeakRef(one));
+  })();
+  await new Promise((resolve) => setImmediate(resolve)); // a WeakRef holds its target to the end of the turn
+  Bun.gc(true);
+  expect(left.filter((one) => one.deref()).length).toBeLessThan(20); // the collector takes what looks like a pointer for one
+});

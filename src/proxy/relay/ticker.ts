@@ -13,7 +13,7 @@ export class Ticker {
   readonly #clock: Clock;
   readonly #all = new Set<Ticking>();
   #timer: Timer | null = null;
-  #round = this.#all.values();
+  #round: Iterator<Ticking, undefined> | null = null; // a set's iterator keeps what was deleted since, too
   #leftCount = 0; // of those whom this round has to ask
 
   constructor(clock: Clock) {
@@ -27,6 +27,7 @@ export class Ticker {
 
   remove(one: Ticking): void {
     this.#all.delete(one);
+    if (this.#all.size === 0) this.#endRound();
   }
 
   #schedule(): void {
@@ -39,20 +40,21 @@ export class Ticker {
 
   #askSome(): void {
     this.#schedule(); // first: a tick that throws, our own mistake, must not stop the time of all others
-    if (this.#leftCount === 0) {
+    if (!this.#round) {
       this.#round = this.#all.values();
       this.#leftCount = this.#all.size;
     }
     const nowMs = this.#clock.monotonicMs();
-    for (let count = Math.min(BATCH, this.#leftCount); count > 0; count--) {
-      this.#leftCount--;
+    for (let count = Math.min(BATCH, this.#leftCount); count > 0 && this.#round; count--) {
       const next = this.#round.next();
-      if (next.done) {
-        this.#leftCount = 0;
-        return;
-      }
-      next.value.tick(nowMs);
+      if (--this.#leftCount === 0 || next.done) this.#endRound();
+      next.value?.tick(nowMs);
     }
+  }
+
+  #endRound(): void {
+    this.#round = null;
+    this.#leftCount = 0;
   }
 }
 
