@@ -1,65 +1,76 @@
-import { IdleMap, type Idling } from "./idle-map.ts";
-
 /**
  * Counters, gauges and histograms as plain numbers, and their Prometheus text.
- * A series is resolved once (per connection, per route) and kept; counting is then an addition.
+ * A series is resolved once (per connection, per route) and kept; counting is then an addition. A series that nobody keeps
+ * goes on being told.
  * The number of series is capped: beyond it, every new label set of a family shares one overflow series, so that no
  * peer can grow memory by inventing label values (CVE-2025-43915 was that).
  */
 export type Labels = Readonly<Record<string, string | number>>;
 
-export class Counter implements Idling {
-  value = 0;
-  idleMark = Number.NaN;
+export class Counter {
+  readonly #table: SeriesTable;
+  readonly #at: number;
+
+  /** @internal */
+  constructor(table: SeriesTable, at: number) {
+    this.#table = table;
+    this.#at = at;
+  }
+
+  get value(): number {
+    return this.#table.values[this.#at];
+  }
+
+  set value(value: number) {
+    this.#table.values[this.#at] = value;
+  }
 
   inc(by = 1): void {
-    this.value += by;
+    this.#table.values[this.#at] += by;
   }
 }
 
-export class Gauge implements Idling {
-  value = 0;
-  idleMark = Number.NaN;
-
+export class Gauge extends Counter {
   set(value: number): void {
     this.value = value;
   }
 
   add(by: number): void {
-    this.value += by;
+    this.inc(by);
   }
 }
 
 /** Buckets hold counts per bound, not cumulative; `render` sums them up. */
-export class Histogram implements Idling {
-  readonly bounds: readonly number[];
-  readonly counts: Float64Array; // the last slot is above every bound
-  sum = 0;
-  idleMark = Number.NaN;
+export class Histogram {
+  readonly #table: SeriesTable;
+  readonly #bounds: readonly number[];
+  readonly #at: number;
 
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds;
-    this.counts = new Float64Array(bounds.length + 1);
+  /** @internal */
+  constructor(table: SeriesTable, at: number, bounds: readonly number[]) {
+    this.#table = table;
+    this.#at = at;
+    this.#bounds = bounds;
   }
 
   observe(value: number): void {
+    const bounds = this.#bounds;
     let low = 0;
-    let high = this.bounds.length;
+    let high = bounds.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (value <= this.bounds[middle]) high = middle;
+      if (value <= bounds[middle]) high = middle;
       else low = middle + 1;
     }
-    this.counts[low]++;
-    this.sum += value;
+    const { values } = this.#table;
+    values[this.#at + low]++;
+    values[this.#at + bounds.length + 1] += value;
   }
 }
 
 export interface Family<T> {
   /** The series with these labels, made on first use. Their order does not matter; the object must not change later. */
   series(labels?: Labels): T;
-  /** Forgets a series, for example of a connection's endpoint that went away. */
-  remove(labels?: Labels): void;
 }
 
 type Kind = "counter" | "gauge" | "histogram";
@@ -78,16 +89,17 @@ export class MetricsRegistry {
   }
 
   counter(name: string, help: string): Family<Counter> {
-    return this.#family(name, help, "counter", () => new Counter());
+    return this.#family(name, help, COUNTER);
   }
 
   gauge(name: string, help: string): Family<Gauge> {
-    return this.#family(name, help, "gauge", () => new Gauge());
+    return this.#family(name, help, GAUGE);
   }
 
   /** `bounds` are the upper bounds of the buckets, rising; `+Inf` is added. */
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram> {
-    return this.#family(name, help, "histogram", () => new Histogram(bounds));
+    const known = this.#families.get(name);
+    return (known as unknown as Family<Histogram>) ?? this.#family(name, help, histogramOf(bounds));
   }
 
   /** Runs before each rendering, for values that are read rather than counted (memory, open files). */
@@ -101,6 +113,12 @@ export class MetricsRegistry {
    */
   forgetIdle(): void {
     for (const family of this.#families.values()) family.forgetIdle();
+    this.#shared.texts.clear();
+  }
+
+  /** Lets go of what stood for series that nobody counts any more; their numbers stay. To be called in a quiet moment. */
+  compact(): void {
+    for (const family of this.#families.values()) family.compact();
   }
 
   /** Prometheus text. Families without series are left out. */
@@ -111,10 +129,10 @@ export class MetricsRegistry {
     return parts.join("");
   }
 
-  #family<T extends Counter | Gauge | Histogram>(name: string, help: string, kind: Kind, make: () => T): Family<T> {
+  #family<T extends Counter | Gauge | Histogram>(name: string, help: string, shape: Shape<T>): Family<T> {
     const known = this.#families.get(name);
     if (known) return known as unknown as SeriesFamily<T>;
-    const family = new SeriesFamily<T>(name, help, kind, make, this.#shared);
+    const family = new SeriesFamily<T>(name, help, shape, this.#shared);
     this.#families.set(name, family as unknown as SeriesFamily<Counter | Gauge | Histogram>);
     return family;
   }
@@ -128,7 +146,7 @@ interface Shared {
 
 /** Rendered labels, each text once: the same ones stand in many families. As many as there are series at most. */
 class LabelTexts {
-  readonly #texts = new Map<string, { readonly text: string; users: number }>();
+  readonly #texts = new Map<string, string>();
   #labels: Labels | null = null; // rendered last: one object often asks several families in a row
   #text = "";
 
@@ -140,83 +158,174 @@ class LabelTexts {
     return this.#text;
   }
 
-  /** The text that stands for all that equal it; `release` it when the series is gone. */
-  take(text: string): string {
-    let known = this.#texts.get(text);
-    if (!known) this.#texts.set(text, (known = { text, users: 0 }));
-    known.users++;
-    return known.text;
+  /** The text that stands for all that equal it. */
+  shared(text: string): string {
+    const known = this.#texts.get(text);
+    if (known === undefined) this.#texts.set(text, text);
+    return known ?? text;
   }
 
-  release(text: string): void {
-    const known = this.#texts.get(text);
-    if (known && --known.users === 0) this.#texts.delete(text);
+  /** What is rendered again from now on is a text of its own. */
+  clear(): void {
+    this.#texts.clear();
+    this.#labels = null;
   }
+}
+
+/** The numbers of one family's series, side by side, `width` for each: one that nobody counts at the moment costs no object. */
+class SeriesTable {
+  values: Float64Array;
+  readonly #width: number;
+  readonly #free: number[] = [];
+  #used = 0;
+
+  constructor(width: number) {
+    this.#width = width;
+    this.values = new Float64Array(width);
+  }
+
+  /** Where the numbers of a new series begin; all are 0. */
+  take(): number {
+    const freed = this.#free.pop();
+    if (freed !== undefined) return freed;
+    if (this.#used === this.values.length) {
+      const wider = new Float64Array(this.values.length * 2);
+      wider.set(this.values);
+      this.values = wider;
+    }
+    const at = this.#used;
+    this.#used += this.#width;
+    return at;
+  }
+
+  release(at: number): void {
+    this.values.fill(0, at, at + this.#width);
+    this.#free.push(at);
+  }
+}
+
+/** How a family's series look. */
+interface Shape<T> {
+  readonly kind: Kind;
+  /** Numbers of a series. */
+  readonly width: number;
+  /** How many of them, from the first, tell that something happened. */
+  readonly activityWidth: number;
+  readonly bounds: readonly number[];
+  handle(table: SeriesTable, at: number): T;
+}
+
+const COUNTER: Shape<Counter> = {
+  kind: "counter",
+  width: 1,
+  activityWidth: 1,
+  bounds: [],
+  handle: (table, at) => new Counter(table, at),
+};
+const GAUGE: Shape<Gauge> = { ...COUNTER, kind: "gauge", handle: (table, at) => new Gauge(table, at) };
+
+function histogramOf(bounds: readonly number[]): Shape<Histogram> {
+  return {
+    kind: "histogram",
+    width: bounds.length + 2, // a count for each bound, one above them all, and the sum
+    activityWidth: bounds.length + 1,
+    bounds,
+    handle: (table, at) => new Histogram(table, at, bounds),
+  };
 }
 
 class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
   readonly #header: string;
   readonly #name: string;
-  readonly #make: () => T;
+  readonly #shape: Shape<T>;
   readonly #shared: Shared;
-  readonly #series: IdleMap<T>; // by rendered labels, without braces
+  readonly #table: SeriesTable;
+  readonly #places = new Map<string, number>(); // by rendered labels, without braces
+  readonly #handles: (WeakRef<T> | undefined)[] = []; // by place divided by width, as the marks are
+  readonly #marks: number[] = [];
 
-  constructor(name: string, help: string, kind: Kind, make: () => T, shared: Shared) {
-    this.#header = `# HELP ${name} ${help.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}\n# TYPE ${name} ${kind}\n`;
+  constructor(name: string, help: string, shape: Shape<T>, shared: Shared) {
+    const escapedHelp = help.replace(/\\/g, "\\\\").replace(/\n/g, "\\n");
+    this.#header = `# HELP ${name} ${escapedHelp}\n# TYPE ${name} ${shape.kind}\n`;
     this.#name = name;
-    this.#make = make;
+    this.#shape = shape;
     this.#shared = shared;
-    this.#series = new IdleMap((text) => {
-      shared.seriesLeft++;
-      shared.texts.release(text);
-    });
+    this.#table = new SeriesTable(shape.width);
   }
 
   series(labels: Labels = NO_LABELS): T {
     const text = this.#shared.texts.render(labels);
-    const known = this.#series.get(text);
-    if (known) return known;
+    const known = this.#places.get(text);
+    if (known !== undefined) return this.#handleOf(known);
     if (this.#shared.seriesLeft <= 0 && labels !== OVERFLOW) return this.series(OVERFLOW);
     this.#shared.seriesLeft--;
-    const made = this.#make();
-    this.#series.set(this.#shared.texts.take(text), made);
-    return made;
+    const at = this.#table.take();
+    this.#places.set(this.#shared.texts.shared(text), at);
+    this.#marks[at / this.#shape.width] = Number.NaN;
+    return this.#handleOf(at);
   }
 
-  remove(labels: Labels = NO_LABELS): void {
-    this.#series.delete(this.#shared.texts.render(labels));
-  }
-
+  /** See `MetricsRegistry.forgetIdle`. */
   forgetIdle(): void {
-    this.#series.endRound(activityOf);
+    for (const [text, at] of this.#places) {
+      const index = at / this.#shape.width;
+      const mark = this.#activityAt(at);
+      const isKept = mark !== this.#marks[index] || (this.#shape.kind === "gauge" && mark !== 0);
+      this.#marks[index] = mark;
+      if (isKept || this.#handles[index]?.deref()) continue;
+      this.#places.delete(text);
+      this.#table.release(at);
+      this.#shared.seriesLeft++;
+    }
+  }
+
+  /** See `MetricsRegistry.compact`. */
+  compact(): void {
+    const handles = this.#handles;
+    for (let i = 0; i < handles.length; i++) if (handles[i] && !handles[i]!.deref()) handles[i] = undefined;
   }
 
   render(parts: string[]): void {
-    if (this.#series.size === 0) return;
+    if (this.#places.size === 0) return;
     parts.push(this.#header);
-    for (const [labels, series] of this.#series) {
-      if (series instanceof Histogram) this.#renderHistogram(labels, series, parts);
-      else parts.push(`${this.#name}${labels === "" ? "" : `{${labels}}`} ${renderNumber(series.value)}\n`);
+    const { values } = this.#table;
+    for (const [labels, at] of this.#places) {
+      if (this.#shape.kind === "histogram") this.#renderHistogram(labels, at, parts);
+      else parts.push(`${this.#name}${labels === "" ? "" : `{${labels}}`} ${renderNumber(values[at])}\n`);
     }
   }
 
-  #renderHistogram(labels: string, histogram: Histogram, parts: string[]): void {
+  /** Whoever counts shares it with all others who do. */
+  #handleOf(at: number): T {
+    const index = at / this.#shape.width;
+    const known = this.#handles[index]?.deref();
+    if (known) return known;
+    const made = this.#shape.handle(this.#table, at);
+    this.#handles[index] = new WeakRef(made);
+    return made;
+  }
+
+  /** A number that changes when something is counted. */
+  #activityAt(at: number): number {
+    let sum = 0;
+    for (let i = 0; i < this.#shape.activityWidth; i++) sum += this.#table.values[at + i];
+    return sum;
+  }
+
+  #renderHistogram(labels: string, at: number, parts: string[]): void {
     const prefix = labels === "" ? "" : `${labels},`;
     const braced = labels === "" ? "" : `{${labels}}`;
+    const { bounds } = this.#shape;
+    const { values } = this.#table;
     let total = 0;
-    for (let i = 0; i < histogram.counts.length; i++) {
-      total += histogram.counts[i];
-      const bound = i < histogram.bounds.length ? renderNumber(histogram.bounds[i]) : "+Inf";
+    for (let i = 0; i <= bounds.length; i++) {
+      total += values[at + i];
+      const bound = i < bounds.length ? renderNumber(bounds[i]) : "+Inf";
       parts.push(`${this.#name}_bucket{${prefix}le="${bound}"} ${total}\n`);
     }
-    parts.push(`${this.#name}_sum${braced} ${renderNumber(histogram.sum)}\n${this.#name}_count${braced} ${total}\n`);
+    const sum = renderNumber(values[at + bounds.length + 1]);
+    parts.push(`${this.#name}_sum${braced} ${sum}\n${this.#name}_count${braced} ${total}\n`);
   }
-}
-
-/** A number that changes when a series does; undefined for a gauge that says something. */
-function activityOf(series: Counter | Gauge | Histogram): number | undefined {
-  if (series instanceof Histogram) return series.counts.reduce((sum, count) => sum + count, 0);
-  return series instanceof Gauge && series.value !== 0 ? undefined : series.value;
 }
 
 function renderLabels(labels: Labels): string {

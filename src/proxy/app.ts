@@ -79,7 +79,10 @@ export class ProxyApp {
       clock: this.#clock,
       cpuMs: processorMs,
       collect: () => Bun.gc(true),
-      shrink: () => Bun.shrink(),
+      shrink: () => {
+        this.metrics.compact();
+        Bun.shrink();
+      },
     });
     const { config } = this;
     const log = createLog({

@@ -6,7 +6,7 @@ export interface IdleReleaseDeps {
   readonly cpuMs: () => number;
   /** Collects garbage. About 10 ms for this heap. */
   readonly collect: () => void;
-  /** Collects garbage and drops compiled code. About 20 ms, and what runs next is compiled again. */
+  /** Lets go of what the last collection found unused, and of compiled code. About 20 ms; what runs next is compiled again. */
   readonly shrink: () => void;
 }
 
@@ -43,7 +43,7 @@ export class IdleRelease {
     const usedMs = this.#deps.cpuMs() - this.#lastCpuMs;
     const isQuiet = usedMs <= QUIET_SHARE * INTERVAL_MS;
     this.#quietCount = isQuiet ? this.#quietCount + 1 : 0;
-    if (this.#quietCount === COLLECT_AT) this.#deps.collect();
+    if (COLLECT_AT.has(this.#quietCount)) this.#deps.collect();
     else if (this.#quietCount === SHRINK_AT) this.#deps.shrink();
     this.#lastCpuMs = this.#deps.cpuMs(); // our own work is not somebody's
   }
@@ -52,5 +52,6 @@ export class IdleRelease {
 const INTERVAL_MS = 5_000;
 /** At this load nobody waits for what we do here. */
 const QUIET_SHARE = 0.02;
-const COLLECT_AT = 1;
 const SHRINK_AT = 6;
+/** Once more before shrinking: by then, services and connections of the burst have been forgotten. */
+const COLLECT_AT: ReadonlySet<number> = new Set([1, SHRINK_AT - 1]);

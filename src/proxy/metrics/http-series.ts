@@ -1,10 +1,8 @@
-import type { Idling } from "#lib/idle-map";
 import type { Counter, Family, Histogram, Labels } from "#lib/metrics";
 
 /** The counters of one endpoint's requests. Responses are found by a number, not by making labels. */
-export class HttpSeries implements Idling {
+export class HttpSeries {
   readonly requests: Counter;
-  idleMark = Number.NaN;
   readonly #labels: Labels;
   readonly #responses: Family<Counter>;
   readonly #latency: Family<Histogram>;

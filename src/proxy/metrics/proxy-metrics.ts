@@ -1,5 +1,5 @@
-import { IdleMap } from "#lib/idle-map";
 import { type Counter, type Gauge, type Histogram, type Labels, MetricsRegistry } from "#lib/metrics";
+import { WeakCache } from "#lib/weak-cache";
 import type { TransportMeter } from "#net/tcp";
 import { HttpSeries } from "./http-series.ts";
 
@@ -15,7 +15,7 @@ export const LATENCY_MS = [
  */
 export class ProxyMetrics {
   readonly registry = new MetricsRegistry();
-  readonly #http = new IdleMap<HttpSeries>(); // by labels; at most MAX_HTTP_SERIES
+  readonly #http = new WeakCache<HttpSeries>(); // by labels; at most MAX_HTTP_SERIES
   readonly #requests = this.registry.counter("request_total", "Requests, counted when their head is passed on.");
   readonly #responses = this.registry.counter("response_total", "Responses, counted at their end.");
   readonly #latency = this.registry.histogram(
@@ -43,8 +43,14 @@ export class ProxyMetrics {
 
   /** Forgets what did nothing since the last call and belongs to nobody who is still there. */
   forgetIdle(): void {
-    this.#http.endRound((series) => series.requests.value);
+    this.#http.sweep();
     this.registry.forgetIdle();
+  }
+
+  /** Lets go of everything that nobody counts with; what was counted stays. For a quiet moment. */
+  compact(): void {
+    this.#http.sweep();
+    this.registry.compact();
   }
 
   /** Counts one connection: opened now, closed when the meter is told. */
