@@ -25,12 +25,16 @@ function buildExecutable(): void {
     "--bytecode",
     "--minify-syntax",
     "--minify-whitespace",
+    "--minify-identifiers",
+    "--sourcemap=inline",
     "--no-compile-autoload-bunfig",
     "--no-compile-autoload-dotenv",
     join(root, "bin/main.ts"),
     "--outfile",
     executable,
   ]);
+  // The executable has them in it as well: its stack traces name our files and lines, short names or not.
+  for (const name of readdirSync(dist)) if (name.endsWith(".map")) rmSync(join(dist, name));
   chmodSync(executable, 0o755); // containers run it as user ids of their own, whatever this user's umask
 }
 
