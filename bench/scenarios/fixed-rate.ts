@@ -18,16 +18,8 @@ export const fixedRate: readonly Scenario[] = [
     maxRounds: 3,
     run: throughChain("http1", (running, { seconds }) => fixedRateLoad(running, COLD_RATE, seconds)),
   },
-  {
-    name: "memory-loaded",
-    main: "rssAnonKb",
-    subjects: ["linkerd-ts", "nginx", "haproxy"],
-    maxRounds: 3,
-    run: throughChain("http1", async (running, { seconds }) => {
-      await fixedRateLoad(running, LOADED_RATE, seconds);
-      return worstHop(running);
-    }),
-  },
+  memory("memory-loaded", WARM_UP_SECONDS),
+  memory("memory-cold", 0),
 ];
 
 function latency(name: string, rate: number): Scenario {
@@ -38,6 +30,19 @@ function latency(name: string, rate: number): Scenario {
     run: throughChain("http1", async (running, { seconds }) => {
       await fixedRateLoad(running, LOADED_RATE, WARM_UP_SECONDS);
       return fixedRateLoad(running, rate, seconds);
+    }),
+  };
+}
+
+function memory(name: string, warmUpSeconds: number): Scenario {
+  return {
+    name,
+    main: "rssAnonKb",
+    subjects: ["linkerd-ts", "nginx", "haproxy"],
+    maxRounds: 3,
+    run: throughChain("http1", async (running, { seconds }) => {
+      await fixedRateLoad(running, LOADED_RATE, warmUpSeconds + seconds);
+      return worstHop(running);
     }),
   };
 }
