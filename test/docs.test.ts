@@ -20,7 +20,7 @@ test("every file that the README and the architecture name exists", () => {
 test("every npm command that the README names is there", () => {
   const scripts = Object.keys(JSON.parse(read("package.json")).scripts);
   const named = [
-    ...read("README.md").matchAll(/npm (?:run )?(demo|test:long|test|bench|build|ok|fix|generate)\b/g),
+    ...read("README.md").matchAll(/npm (?:run )?(demo|test:long|test|bench|build|shell|ok|fix|generate)\b/g),
   ].map((match) => match[1]);
   expect(named.filter((name) => !scripts.includes(name))).toEqual([]);
 });

@@ -12,6 +12,7 @@ const COMMANDS = {
   test: { debian: ["playground", "capture", "user"], file: "tools/test.ts" },
   "test:long": { debian: ["playground", "capture"], file: "tools/test-long.ts" },
   bench: { debian: ["playground", "bench", "capture"], file: "bench/main.ts" },
+  shell: { debian: ["playground"], file: "tools/shell.ts" },
   build: { debian: [], file: "tools/build.ts" },
   ok: { debian: [], file: "tools/ok.ts" },
   fix: { debian: [], file: "tools/fix.ts" },
