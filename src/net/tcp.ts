@@ -30,7 +30,7 @@ export class TcpTransport implements Transport {
   #meter: TransportMeter | null = null;
   #isDialled = false;
   #unmeteredBytes = 0; // read before anybody counted
-  #onClosed: (() => void) | null;
+  readonly #onClosed: (() => void) | null;
 
   constructor(socket: Socket<TcpTransport>, remote: SocketAddress, onClosed: (() => void) | null) {
     this.#socket = socket;
@@ -157,15 +157,11 @@ export class TcpTransport implements Transport {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#onClosed?.();
-    this.#onClosed = null;
     this.#meter?.closed(cause);
     const done = this.#handshake;
     this.#handshake = null;
     if (done) done(cause ?? "closed during the handshake", NO_PEER);
-    const { handler } = this;
-    this.#meter = null;
-    this.handler = IDLE; // what a connection led to goes when it ends; Bun keeps some of its sockets for long
-    handler.closed(cause);
+    this.handler.closed(cause);
   }
 
   #hasCertificate(): boolean {
