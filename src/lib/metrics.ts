@@ -98,8 +98,7 @@ export class MetricsRegistry {
 
   /** `bounds` are the upper bounds of the buckets, rising; `+Inf` is added. */
   histogram(name: string, help: string, bounds: readonly number[]): Family<Histogram> {
-    const known = this.#families.get(name);
-    return (known as unknown as Family<Histogram>) ?? this.#family(name, help, histogramOf(bounds));
+    return this.#family(name, help, histogramOf(bounds));
   }
 
   /** Runs before each rendering, for values that are read rather than counted (memory, open files). */
@@ -209,8 +208,7 @@ interface Shape<T> {
   readonly kind: Kind;
   /** Numbers of a series. */
   readonly width: number;
-  /** How many of them, from the first, tell that something happened. */
-  readonly activityWidth: number;
+  /** One number more than there are bounds tells, from the first, that something happened. */
   readonly bounds: readonly number[];
   handle(table: SeriesTable, at: number): T;
 }
@@ -218,7 +216,6 @@ interface Shape<T> {
 const COUNTER: Shape<Counter> = {
   kind: "counter",
   width: 1,
-  activityWidth: 1,
   bounds: [],
   handle: (table, at) => new Counter(table, at),
 };
@@ -228,7 +225,6 @@ function histogramOf(bounds: readonly number[]): Shape<Histogram> {
   return {
     kind: "histogram",
     width: bounds.length + 2, // a count for each bound, one above them all, and the sum
-    activityWidth: bounds.length + 1,
     bounds,
     handle: (table, at) => new Histogram(table, at, bounds),
   };
@@ -308,7 +304,7 @@ class SeriesFamily<T extends Counter | Gauge | Histogram> implements Family<T> {
   /** A number that changes when something is counted. */
   #activityAt(at: number): number {
     let sum = 0;
-    for (let i = 0; i < this.#shape.activityWidth; i++) sum += this.#table.values[at + i];
+    for (let i = 0; i <= this.#shape.bounds.length; i++) sum += this.#table.values[at + i];
     return sum;
   }
 
