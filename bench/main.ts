@@ -36,7 +36,9 @@ try {
     certificates: makeCertificates(join(dir, "certificates")),
   };
   const rows: Row[] = [];
-  for (const scenario of scenarios.filter(({ name }) => options.only.length === 0 || options.only.includes(name))) {
+  const isWanted = ({ name, isOnlyByName }: Scenario): boolean =>
+    options.only.length === 0 ? !isOnlyByName : options.only.includes(name);
+  for (const scenario of scenarios.filter(isWanted)) {
     rows.push(...(await measure(scenario, context)));
   }
   const subjectNames = subjects.map(({ name }) => name);

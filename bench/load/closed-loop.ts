@@ -11,13 +11,19 @@ interface Target {
   readonly port: number;
 }
 
-/** HTTP/1.1 as fast as the connections answer, by wrk. */
-export async function wrk(target: Target, connections: number, seconds: number): Promise<ClosedLoopResult> {
+/** HTTP/1.1 as fast as the connections answer, by wrk; `more` are options of its own. */
+export async function wrk(
+  target: Target,
+  connections: number,
+  seconds: number,
+  more: readonly string[] = [],
+): Promise<ClosedLoopResult> {
   const text = await output([
     "wrk",
     "-t1",
     `-c${connections}`,
     `-d${seconds}s`,
+    ...more,
     `http://${target.host}:${target.port}/bench`,
   ]);
   const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);

@@ -37,7 +37,7 @@ async function handshakes(running: RunningSubject, { seconds }: RunContext): Pro
   return { cpuUsPerRequest: each, perCpuSecond: 1e6 / each, rps: answered / seconds };
 }
 
-function churn(inbound: InboundHop, seconds: number): Promise<Record<string, number>> {
+export function churn(inbound: InboundHop, seconds: number): Promise<Record<string, number>> {
   return loadProgram("client", PROGRAM, ["churn", ...addressOf(inbound), seconds, CONCURRENCY], inbound.as);
 }
 

@@ -1,6 +1,7 @@
 import { connections } from "./connections.ts";
 import { control } from "./control-plane.ts";
 import { fixedRate } from "./fixed-rate.ts";
+import { growth } from "./growth.ts";
 import { memory } from "./memory.ts";
 import type { Scenario } from "./scenario.ts";
 import { starts } from "./starts.ts";
@@ -16,4 +17,5 @@ export const scenarios: readonly Scenario[] = [
   ...control,
   ...viz,
   ...starts,
+  growth,
 ];

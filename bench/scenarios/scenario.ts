@@ -41,6 +41,8 @@ export interface Scenario {
   readonly subjects: readonly SubjectName[];
   /** No more rounds than this: for figures that hardly vary between runs, or take long. */
   readonly maxRounds?: number;
+  /** Takes so long that only who names it gets it. */
+  readonly isOnlyByName?: boolean;
   run(subject: Subject, context: RunContext): Promise<Figures>;
 }
 
