@@ -30,8 +30,9 @@ test("much of it is collected once, at the end of a turn", () => {
   expect(state.collections).toBe(2);
 });
 
-test("not while a request lacks its answer", () => {
+test("not while a request lacks its answer, when there are moments without", () => {
   const { state, lull } = collector();
+  lull.turnEnded();
   state.bytes = 3 * MB;
   lull.requestBegan();
   lull.requestBegan();
@@ -41,6 +42,26 @@ test("not while a request lacks its answer", () => {
   lull.requestAnswered();
   lull.turnEnded();
   expect(state.collections).toBe(1);
+});
+
+test("a stream that is not answered for long is not waited for", () => {
+  const { state, lull } = collector();
+  lull.requestBegan();
+  for (const [bytes, collections] of [
+    [3 * MB, 1],
+    [6 * MB, 2],
+  ] as const) {
+    lull.requestBegan();
+    lull.requestAnswered();
+    lull.turnEnded();
+    lull.requestBegan();
+    state.bytes = bytes;
+    lull.turnEnded();
+    expect(state.collections).toBe(collections - 1);
+    lull.requestAnswered();
+    lull.turnEnded();
+    expect(state.collections).toBe(collections);
+  }
 });
 
 test("requests leave garbage, too", () => {

@@ -11,8 +11,9 @@ export interface LullCollectorDeps {
 /**
  * Collects garbage while nobody waits for this proxy. The runtime does it when its budget is used up, which is always in
  * the middle of somebody's request, with others behind it. Here it is done a little earlier, at the end of a turn in which
- * everything was written and no request lacks its answer; when there is no such moment, the runtime's budget is the limit
- * (`PROXY_RUNTIME`). Added to p99 at 2,000 requests/s: 0.2 ms less.
+ * everything was written and as few requests lack their answer as ever since the last time (none, mostly; with streams
+ * that take long to be answered, those). The runtime's budget stays the limit (`PROXY_RUNTIME`). Added to p99 at 2,000
+ * requests/s: 0.2 ms less.
  *
  * Counts two numbers on the way of a request; what is garbage is an estimate.
  */
@@ -20,6 +21,7 @@ export class LullCollector {
   readonly #deps: LullCollectorDeps;
   #waitingCount = 0;
   #requestCount = 0;
+  #fewestWaiting = Infinity; // at the end of a turn since the last collection
   #collectedAtBytes = 0;
 
   constructor(deps: LullCollectorDeps) {
@@ -39,10 +41,11 @@ export class LullCollector {
 
   /** All that there was to write is written. */
   turnEnded(): void {
-    if (this.#waitingCount > 0) return;
+    this.#fewestWaiting = Math.min(this.#fewestWaiting, this.#waitingCount);
     const bytes = this.#deps.readGarbageBytes() + this.#requestCount * BYTES_PER_REQUEST;
-    if (bytes - this.#collectedAtBytes < BUDGET_BYTES) return;
+    if (bytes - this.#collectedAtBytes < BUDGET_BYTES || this.#waitingCount > this.#fewestWaiting) return;
     this.#collectedAtBytes = bytes;
+    this.#fewestWaiting = Infinity;
     this.#deps.collect();
   }
 }
