@@ -18,17 +18,14 @@ export function ensureRuntimeOptions(options: Readonly<Record<string, string>>):
 }
 
 /**
- * The proxy's, measured with `bench` (docs/decisions/0006-runtime-options.md). A collection after 3.5 MB of garbage at
- * the latest instead of about 12, because the heap that lives is small, and none by timers: the proxy collects in lulls
- * before that (`LullCollector`) and when it is idle (`IdleRelease`). One thread that marks, helpers cost more than they bring.
+ * The proxy's, measured with `bench` (docs/decisions/0006-runtime-options.md). A collection after every 2.5 MB of garbage
+ * instead of about 12, because the heap that lives is small; one thread that marks, helpers cost more than they bring.
  * The old generation is collected, too, before 3 MB of it are garbage (it was 6 MB, a minute's worth of 10,000 requests/s).
  * Code is compiled later than by default (500, 100,000): a proxy that sees little traffic compiles little, one that sees
  * much has it behind after the same few seconds.
  */
 export const PROXY_RUNTIME = {
-  BUN_GC_TIMER_DISABLE: "1",
-  BUN_JSC_gcMaxHeapSize: "3500000",
-  BUN_JSC_percentCPUPerMBForEdenTimer: "0.0000001",
+  BUN_JSC_gcMaxHeapSize: "2500000",
   BUN_JSC_minEdenToOldGenerationRatio: "0.6",
   BUN_JSC_numberOfGCMarkers: "1",
   BUN_JSC_thresholdForJITAfterWarmUp: "2000",

@@ -243,7 +243,6 @@ function maxAcceptedConnections(): number {
 /** One object for every socket: what differs is in `socket.data`. */
 export const SOCKET_HANDLER = {
   data(socket: Socket<TcpTransport>, chunk: Buffer) {
-    garbageBytes += chunk.length + BYTES_PER_READ;
     socket.data.chunk(chunk);
   },
   drain(socket: Socket<TcpTransport>) {
@@ -266,14 +265,6 @@ export const SOCKET_HANDLER = {
   },
   timeout() {},
 };
-
-/** What reads have left to the collector since the process began, about: each brings a copy, in an object of its own. */
-export function readGarbageBytes(): number {
-  return garbageBytes;
-}
-
-let garbageBytes = 0;
-const BYTES_PER_READ = 200;
 
 let handlerFailed: (failure: Error) => void = () => {};
 

@@ -6,7 +6,6 @@ import { editResponse, type FieldEdits } from "../route/filters.ts";
 import { removeClientIds } from "./client-id.ts";
 import type { ClientConnection, ClientStream, RequestSink, ResponseSink, ServerStream } from "./exchange.ts";
 import { KeptRequest } from "./kept-request.ts";
-import { sharedLullCollector } from "./lull-collector.ts";
 import { errorResponse, isGrpcRequest } from "./respond.ts";
 
 /** Who hears of a request sent to one peer: its counters and its place in the balancer. Shared by many calls. */
@@ -82,7 +81,6 @@ export class HttpCall implements ResponseSink {
     this.emitsDetail = emitsDetail;
     this.#clock = clock;
     this.#startedAtMs = clock.monotonicMs();
-    sharedLullCollector.requestBegan();
   }
 
   get startedAtMs(): number {
@@ -198,7 +196,6 @@ export class HttpCall implements ResponseSink {
       this.stream.respond(head, NONE);
       return;
     }
-    if (this.#status === 0) sharedLullCollector.requestAnswered();
     this.#status = head.status;
     if (this.isGrpc) this.#grpcStatus = readGrpcStatus(head.fields);
     const added = ADDED;
@@ -291,7 +288,6 @@ export class HttpCall implements ResponseSink {
 
   #finish(): void {
     this.#isDone = true;
-    if (this.#status === 0) sharedLullCollector.requestAnswered();
     this.#forget();
     const done = this.#onDone;
     this.#onDone = null;

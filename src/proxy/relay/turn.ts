@@ -1,5 +1,3 @@
-import { sharedLullCollector } from "./lull-collector.ts";
-
 /**
  * One write per connection and turn: connections that have something to send mark themselves dirty, and all are flushed
  * together after the batch of events that the kernel handed over (measured: -20 to -45 % CPU at one stream per client).
@@ -15,15 +13,13 @@ export interface Flushable {
 
 export class TurnQueue {
   readonly #defer: (run: () => void) => void;
-  readonly #ended: () => void;
   readonly #run = () => this.runNow();
   #waiting: Flushable[] = [];
   #spare: Flushable[] = [];
 
-  /** `defer` runs a function after the current batch of events; `ended` hears of turns that left nothing to write. */
-  constructor(defer: (run: () => void) => void = setImmediate, ended: () => void = () => {}) {
+  /** `defer` runs a function after the current batch of events; tests pass their own. */
+  constructor(defer: (run: () => void) => void = setImmediate) {
     this.#defer = defer;
-    this.#ended = ended;
   }
 
   /** Flushes `connection` at the end of this turn. */
@@ -51,7 +47,6 @@ export class TurnQueue {
       batch.length = 0;
       this.#spare = batch;
     }
-    if (this.#waiting.length === 0) this.#ended();
   }
 
   #again(connection: Flushable): void {
@@ -61,4 +56,4 @@ export class TurnQueue {
 }
 
 /** The queue that every connection of this process shares. */
-export const sharedTurn = new TurnQueue(setImmediate, () => sharedLullCollector.turnEnded());
+export const sharedTurn = new TurnQueue();
