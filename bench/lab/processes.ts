@@ -13,7 +13,7 @@ export class LabProcess {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
-      env: { ...process.env, BUN_GC_TIMER_DISABLE: undefined, ...env }, // that one is for the benchmark's own processes
+      env: { ...process.env, ...env },
     });
     this.#output = new Response(this.#child.stderr).text();
     void new Response(this.#child.stdout).text();

@@ -15,7 +15,7 @@ export const growth: Scenario = {
   main: "rssAnonAfterKb",
   subjects: ["linkerd-ts"],
   maxRounds: 1,
-  isOnlyByName: true, // a quarter of an hour
+  isOnlyByName: true, // nine minutes
   run: throughChain("http1", async (running) => {
     const early = await quietAfter(running, EARLY);
     const late = await quietAfter(running, LATE);
@@ -26,8 +26,8 @@ export const growth: Scenario = {
 /** `clients` connect in plain text and are intercepted, `peers` with mutual TLS to the inbound hop. */
 async function quietAfter(running: RunningSubject, amounts: typeof EARLY): Promise<Figures> {
   const { target, inbound } = running;
-  await atLeast(amounts.requests, async () => wrk(target, CONNECTIONS, STEP_SECONDS));
-  await atLeast(amounts.clients, async () => wrk(target, CONNECTIONS, STEP_SECONDS, ["-H", "connection: close"]));
+  await atLeast(amounts.requests, () => wrk(target, CONNECTIONS, STEP_SECONDS));
+  await atLeast(amounts.clients, () => wrk(target, CONNECTIONS, STEP_SECONDS, ["-H", "connection: close"]));
   await atLeast(amounts.peers, async () => {
     const { answered, failed } = await churn(inbound!, STEP_SECONDS);
     return { requests: answered!, failed: failed! };
